@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Custom DMA ops: a per-device dma_map_ops provider whose coherent buffers are
+ * physically contiguous, exactly as large as asked for, and safe to map into
+ * user space.  See Documentation/core-api/dma-custom-ops.rst.
+ */
+#ifndef _LINUX_DMA_CUSTOM_OPS_H
+#define _LINUX_DMA_CUSTOM_OPS_H
+
+#include <linux/errno.h>
+#include <linux/types.h>
+
+struct device;
+
+/**
+ * enum dma_custom_mmap - how dma_mmap_attrs() maps a buffer into user space
+ * @DMA_CUSTOM_MMAP_PAGES: A page table entry and a page reference for each
+ *	page.  The memory lives until its last user is gone, so the driver may
+ *	free the buffer while it is mapped.  Works with O_DIRECT and with
+ *	drivers that set vma->vm_ops themselves.  The default.
+ * @DMA_CUSTOM_MMAP_PFN: remap_pfn_range(), as dma-direct does it.  Cheaper to
+ *	set up, but holds no reference: the driver must not free the buffer
+ *	before the mapping is gone.
+ * @DMA_CUSTOM_MMAP_HUGE: Huge page table entries, with vma->vm_ops owned by the
+ *	provider.  Not supported yet: dma_custom_attach() refuses it.
+ *
+ * A device for which dma-direct does the allocation (one that is not cache
+ * coherent, has a restricted DMA pool, or needs unencrypted memory) has its
+ * buffers mapped by dma-direct too, as with @DMA_CUSTOM_MMAP_PFN.  So has a VMA
+ * that the driver marked VM_PFNMAP before the call.
+ */
+enum dma_custom_mmap {
+	DMA_CUSTOM_MMAP_PAGES,
+	DMA_CUSTOM_MMAP_PFN,
+	DMA_CUSTOM_MMAP_HUGE,
+};
+
+/**
+ * struct dma_custom_config - what a driver may choose when it attaches
+ * @mmap: How dma_mmap_attrs() maps a buffer into user space.
+ * @bus_offset: Bytes to add to a physical address to get the bus address, a
+ *	multiple of PAGE_SIZE.  All RAM plus the offset has to fit a dma_addr_t.
+ *
+ * All zero is the default: DMA_CUSTOM_MMAP_PAGES, bus address equal to the
+ * physical address unless firmware described a translation.
+ */
+struct dma_custom_config {
+	enum dma_custom_mmap	mmap;
+	u64			bus_offset;
+};
+
+#ifdef CONFIG_DMA_CUSTOM_OPS
+int dma_custom_attach(struct device *dev, const struct dma_custom_config *cfg);
+int devm_dma_custom_attach(struct device *dev,
+			   const struct dma_custom_config *cfg);
+void dma_custom_detach(struct device *dev);
+bool dma_custom_attached(struct device *dev);
+#else
+static inline int dma_custom_attach(struct device *dev,
+				    const struct dma_custom_config *cfg)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int devm_dma_custom_attach(struct device *dev,
+					 const struct dma_custom_config *cfg)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void dma_custom_detach(struct device *dev)
+{
+}
+
+static inline bool dma_custom_attached(struct device *dev)
+{
+	return false;
+}
+#endif /* CONFIG_DMA_CUSTOM_OPS */
+
+#endif /* _LINUX_DMA_CUSTOM_OPS_H */

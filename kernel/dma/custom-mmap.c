@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Custom DMA ops: mapping coherent buffers into user space.
+ */
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "custom.h"
+#include "direct.h"
+
+/* One page of pointers at a time, however large the buffer is. */
+#define DMA_CUSTOM_BATCH	(PAGE_SIZE / sizeof(struct page *))
+
+static int dma_custom_mmap_pages(struct vm_area_struct *vma, unsigned long pfn)
+{
+	unsigned long left = vma_pages(vma), addr = vma->vm_start;
+	struct page **pages;
+	int ret = 0;
+
+	pages = kmalloc_array(min(left, DMA_CUSTOM_BATCH), sizeof(*pages),
+			      GFP_KERNEL);
+	if (!pages)
+		return -ENOMEM;
+
+	while (left && !ret) {
+		unsigned long nr = min(left, DMA_CUSTOM_BATCH);
+		unsigned long unmapped = nr, i;
+
+		for (i = 0; i < nr; i++)
+			pages[i] = pfn_to_page(pfn + i);
+		ret = vm_insert_pages(vma, addr, pages, &unmapped);
+		addr += nr << PAGE_SHIFT;
+		pfn += nr;
+		left -= nr;
+	}
+	kfree(pages);
+	return ret;
+}
+
+/*
+ * A private mapping that is written to would get copies the device never sees.
+ * A read-only one is fine, as long as mprotect() cannot change that.
+ */
+static int dma_custom_mmap_check_flags(struct vm_area_struct *vma)
+{
+	if (vma->vm_flags & VM_SHARED)
+		return 0;
+	if (vma->vm_flags & VM_WRITE)
+		return -EINVAL;
+	vm_flags_clear(vma, VM_MAYWRITE);
+	return 0;
+}
+
+int dma_custom_mmap(struct device *dev, struct vm_area_struct *vma,
+		    void *cpu_addr, dma_addr_t dma_addr, size_t size,
+		unsigned long attrs)
+{
+	const unsigned long count = PAGE_ALIGN(size) >> PAGE_SHIFT;
+	const unsigned long off = vma_start_pgoff(vma);
+	struct dma_custom_buffer *buf;
+	unsigned long pfn;
+	int ret;
+
+	ret = dma_custom_mmap_check_flags(vma);
+	if (ret)
+		return ret;
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
+	vma->vm_page_prot = dma_pgprot(dev, vma->vm_page_prot, attrs);
+
+	if (dma_mmap_from_dev_coherent(dev, vma, cpu_addr, size, &ret))
+		return ret;
+
+	buf = dma_custom_buffer_find(dev, dma_addr, size);
+	if (!buf || off >= count || vma_pages(vma) > count - off)
+		return -ENXIO;
+	if (!buf->page)
+		return dma_direct_mmap(dev, vma, cpu_addr, dma_addr, size,
+				       attrs);
+
+	pfn = page_to_pfn(buf->page) + off;
+	if (dev->dma_custom->mmap == DMA_CUSTOM_MMAP_PFN ||
+	    (vma->vm_flags & VM_PFNMAP) || !IS_ENABLED(CONFIG_MMU))
+		return remap_pfn_range(vma, vma->vm_start, pfn,
+				       vma->vm_end - vma->vm_start,
+				       vma->vm_page_prot);
+	return dma_custom_mmap_pages(vma, pfn);
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Custom DMA ops: attaching the provider to a device, and the table of
+ * operations.  Streaming mappings are dma-direct's own; buffers are in
+ * custom-buffer.c, their user mappings in custom-mmap.c.
+ */
+#include <linux/dma-map-ops.h>
+#include <linux/export.h>
+#include <linux/iommu-dma.h>
+#include <linux/memblock.h> /* for max_pfn */
+#include <linux/slab.h>
+
+#include "custom.h"
+#include "direct.h"
+
+static dma_addr_t dma_custom_map_phys(struct device *dev, phys_addr_t phys,
+				      size_t size, enum dma_data_direction dir,
+				      unsigned long attrs)
+{
+	return dma_direct_map_phys(dev, phys, size, dir, attrs, true);
+}
+
+static void dma_custom_unmap_phys(struct device *dev, dma_addr_t dma_addr,
+				  size_t size, enum dma_data_direction dir,
+				  unsigned long attrs)
+{
+	dma_direct_unmap_phys(dev, dma_addr, size, dir, attrs, true);
+}
+
+static void dma_custom_sync_single_for_cpu(struct device *dev,
+					   dma_addr_t dma_addr, size_t size,
+					   enum dma_data_direction dir)
+{
+	dma_direct_sync_single_for_cpu(dev, dma_addr, size, dir, true);
+}
+
+static const struct dma_map_ops dma_custom_ops = {
+	.alloc			= dma_custom_alloc,
+	.free			= dma_custom_free,
+	.alloc_pages_op		= dma_direct_alloc_pages,
+	.free_pages		= dma_direct_free_pages,
+	.mmap			= dma_custom_mmap,
+	.get_sgtable		= dma_custom_get_sgtable,
+	.map_phys		= dma_custom_map_phys,
+	.unmap_phys		= dma_custom_unmap_phys,
+	.map_sg			= dma_direct_map_sg,
+	.unmap_sg		= dma_direct_unmap_sg,
+	.sync_single_for_cpu	= dma_custom_sync_single_for_cpu,
+	.sync_single_for_device	= dma_direct_sync_single_for_device,
+	.sync_sg_for_cpu	= dma_direct_sync_sg_for_cpu,
+	.sync_sg_for_device	= dma_direct_sync_sg_for_device,
+	.dma_supported		= dma_direct_supported,
+	.get_required_mask	= dma_direct_get_required_mask,
+	.max_mapping_size	= dma_direct_max_mapping_size,
+};
+
+/* Bytes of physical address space that fit a dma_addr_t above @bus_offset. */
+static u64 dma_custom_window(u64 bus_offset)
+{
+	/* The last page is left out: it holds DMA_MAPPING_ERROR. */
+	return ALIGN_DOWN((u64)DMA_MAPPING_ERROR, PAGE_SIZE) - bus_offset;
+}
+
+static int dma_custom_check_config(struct device *dev,
+				   const struct dma_custom_config *cfg)
+{
+	if (!dev->dma_mask)
+		return -EINVAL;
+	if (cfg->mmap > DMA_CUSTOM_MMAP_HUGE)
+		return -EINVAL;
+	if (cfg->mmap == DMA_CUSTOM_MMAP_HUGE)
+		return -EOPNOTSUPP;
+	if (!cfg->bus_offset)
+		return 0;
+
+	if (!IS_ALIGNED(cfg->bus_offset, PAGE_SIZE) ||
+	    cfg->bus_offset >= ALIGN_DOWN((u64)DMA_MAPPING_ERROR, PAGE_SIZE) ||
+	    dma_custom_window(cfg->bus_offset) < (u64)max_pfn << PAGE_SHIFT)
+		return -EINVAL;
+	if (IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA) || dev->dma_range_map)
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+/**
+ * dma_custom_attach - give a device the custom DMA ops
+ * @dev: the device
+ * @cfg: what to choose, NULL for the defaults
+ *
+ * From here on the DMA API calls on @dev come to the provider.  Attach before
+ * the first of them, and detach after the last: memory allocated or mapped
+ * before attaching may not be freed or unmapped while attached, nor the other
+ * way round.
+ *
+ * Context: Process context, may sleep.  The caller makes sure that nothing else
+ * uses the DMA API on @dev meanwhile, as a driver's probe does.
+ *
+ * Return: 0, or
+ * * -EINVAL if @dev has no DMA mask, if the mapping mode is unknown, or if the
+ *   bus offset is not a multiple of PAGE_SIZE or moves RAM out of the range of
+ *   a dma_addr_t;
+ * * -EBUSY if @dev has DMA ops already or is behind an IOMMU;
+ * * -EOPNOTSUPP if the mapping mode is DMA_CUSTOM_MMAP_HUGE, if a bus offset is
+ *   asked for on an architecture with its own phys_to_dma() or on a device
+ *   whose DMA ranges firmware described, or if the kernel was built without
+ *   CONFIG_DMA_CUSTOM_OPS;
+ * * -ENOMEM if there is no memory for the bookkeeping.
+ *
+ * After an error @dev is as it was.
+ */
+int dma_custom_attach(struct device *dev, const struct dma_custom_config *cfg)
+{
+	static const struct dma_custom_config defaults;
+	struct dma_custom *dc;
+	int ret;
+
+	if (!cfg)
+		cfg = &defaults;
+	ret = dma_custom_check_config(dev, cfg);
+	if (ret)
+		return ret;
+	if (get_dma_ops(dev) || use_dma_iommu(dev))
+		return -EBUSY;
+
+	dc = kzalloc_obj(*dc);
+	if (!dc)
+		return -ENOMEM;
+	dc->mmap = cfg->mmap;
+	dma_custom_buffers_init(dc);
+
+	if (cfg->bus_offset) {
+		ret = dma_direct_set_offset(dev, 0, cfg->bus_offset,
+					    dma_custom_window(cfg->bus_offset));
+		if (ret) {
+			kfree(dc);
+			return ret;
+		}
+		dc->range_map = dev->dma_range_map;
+	}
+
+	dev->dma_custom = dc;
+	set_dma_ops(dev, &dma_custom_ops);
+	dma_reset_need_sync(dev);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(dma_custom_attach);
+
+/**
+ * dma_custom_detach - give a device back to the DMA ops it had
+ * @dev: the device; nothing happens if the provider is not attached to it
+ *
+ * The driver has to have freed its buffers.  Those that it has not are counted
+ * in one error message and leaked: the device may still be writing to them.
+ *
+ * Context: Process context, may sleep.  The caller makes sure that nothing else
+ * uses the DMA API on @dev meanwhile.
+ */
+void dma_custom_detach(struct device *dev)
+{
+	struct dma_custom *dc = dev->dma_custom;
+	unsigned long leaked;
+
+	if (!dma_custom_attached(dev))
+		return;
+
+	set_dma_ops(dev, NULL);
+	dev->dma_custom = NULL;
+
+	leaked = dma_custom_buffers_leak(dc);
+	if (leaked)
+		dev_err(dev, "driver left %lu DMA buffers allocated, leaking them\n",
+			leaked);
+
+	/* The driver core drops the map itself when a driver is unbound. */
+	if (dc->range_map && dev->dma_range_map == dc->range_map) {
+		dev->dma_range_map = NULL;
+		kfree(dc->range_map);
+	}
+	kfree(dc);
+}
+EXPORT_SYMBOL_GPL(dma_custom_detach);
+
+static void dma_custom_devm_detach(void *dev)
+{
+	dma_custom_detach(dev);
+}
+
+/**
+ * devm_dma_custom_attach - give a device the custom DMA ops until unbind
+ * @dev: the device
+ * @cfg: what to choose, NULL for the defaults
+ *
+ * dma_custom_attach() with dma_custom_detach() done when the driver is unbound
+ * from @dev.  Managed resources go in reverse order, so buffers that were
+ * allocated with dmam_alloc_attrs() after this call are freed before.
+ *
+ * Context: Process context, may sleep.  To be called from the driver's probe.
+ *
+ * Return: as dma_custom_attach().
+ */
+int devm_dma_custom_attach(struct device *dev,
+			   const struct dma_custom_config *cfg)
+{
+	int ret = dma_custom_attach(dev, cfg);
+
+	if (ret)
+		return ret;
+	return devm_add_action_or_reset(dev, dma_custom_devm_detach, dev);
+}
+EXPORT_SYMBOL_GPL(devm_dma_custom_attach);
+
+/**
+ * dma_custom_attached - is the provider attached to a device?
+ * @dev: the device
+ *
+ * Context: Any context.  The answer holds for as long as the caller keeps
+ * attach and detach away.
+ *
+ * Return: true if DMA API calls on @dev come to the provider.
+ */
+bool dma_custom_attached(struct device *dev)
+{
+	return get_dma_ops(dev) == &dma_custom_ops;
+}
+EXPORT_SYMBOL_GPL(dma_custom_attached);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Custom DMA ops: what the provider's files share.
+ */
+#ifndef _KERNEL_DMA_CUSTOM_H
+#define _KERNEL_DMA_CUSTOM_H
+
+#include <linux/dma-custom-ops.h>
+#include <linux/dma-map-ops.h>
+#include <linux/xarray.h>
+
+/**
+ * struct dma_custom - state of the provider for one device
+ * @mmap: How buffers are mapped into user space.
+ * @range_map: The translation that attach gave the device, NULL if none.
+ * @buffers: Live buffers by bus page number.
+ */
+struct dma_custom {
+	enum dma_custom_mmap		mmap;
+	const struct bus_dma_region	*range_map;
+	struct xarray			buffers;
+};
+
+/**
+ * struct dma_custom_buffer - one live buffer
+ * @dma_addr: Bus address of the first byte.
+ * @size: Bytes held, a multiple of PAGE_SIZE.
+ * @cpu_addr: What dma_alloc_attrs() returned.
+ * @page: First of the pages, each with its own reference.  NULL if dma-direct
+ *	allocated the buffer.
+ */
+struct dma_custom_buffer {
+	dma_addr_t	dma_addr;
+	size_t		size;
+	void		*cpu_addr;
+	struct page	*page;
+};
+
+/* custom-buffer.c */
+void dma_custom_buffers_init(struct dma_custom *dc);
+unsigned long dma_custom_buffers_leak(struct dma_custom *dc);
+struct dma_custom_buffer *dma_custom_buffer_find(struct device *dev,
+						 dma_addr_t dma_addr,
+						 size_t size);
+void *dma_custom_alloc(struct device *dev, size_t size, dma_addr_t *dma_addr,
+		       gfp_t gfp, unsigned long attrs);
+void dma_custom_free(struct device *dev, size_t size, void *cpu_addr,
+		     dma_addr_t dma_addr, unsigned long attrs);
+int dma_custom_get_sgtable(struct device *dev, struct sg_table *sgt,
+			   void *cpu_addr, dma_addr_t dma_addr, size_t size,
+		unsigned long attrs);
+
+/* custom-mmap.c */
+int dma_custom_mmap(struct device *dev, struct vm_area_struct *vma,
+		    void *cpu_addr, dma_addr_t dma_addr, size_t size,
+		unsigned long attrs);
+
+#endif /* _KERNEL_DMA_CUSTOM_H */

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests of the custom DMA ops: devices and buffers for the suites.
+ */
+#include <kunit/device.h>
+#include <linux/mm.h>
+
+#include "custom_kunit.h"
+
+struct device *custom_kunit_plain_device(struct kunit *test, const char *name)
+{
+	struct device *dev = kunit_device_register(test, name);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+	KUNIT_ASSERT_EQ(test, 0,
+			dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64)));
+	return dev;
+}
+
+static void custom_kunit_detach(void *dev)
+{
+	dma_custom_detach(dev);
+}
+
+struct device *custom_kunit_device(struct kunit *test,
+				   const struct dma_custom_config *cfg)
+{
+	struct device *dev = custom_kunit_plain_device(test, "attached");
+	int ret;
+
+	KUNIT_ASSERT_EQ(test, 0, dma_custom_attach(dev, cfg));
+	ret = kunit_add_action_or_reset(test, custom_kunit_detach, dev);
+	KUNIT_ASSERT_EQ(test, 0, ret);
+	return dev;
+}
+
+static void custom_kunit_free_action(void *data)
+{
+	struct custom_kunit_buffer *buf = data;
+
+	dma_free_attrs(buf->dev, buf->size, buf->cpu_addr, buf->dma_addr, 0);
+}
+
+struct custom_kunit_buffer *custom_kunit_alloc(struct kunit *test,
+					       struct device *dev, size_t size)
+{
+	struct custom_kunit_buffer *buf;
+	int ret;
+
+	buf = kunit_kzalloc(test, sizeof(*buf), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	buf->dev = dev;
+	buf->size = size;
+	buf->cpu_addr = dma_alloc_attrs(dev, size, &buf->dma_addr, GFP_KERNEL,
+					0);
+	KUNIT_ASSERT_NOT_NULL(test, buf->cpu_addr);
+	ret = kunit_add_action_or_reset(test, custom_kunit_free_action, buf);
+	KUNIT_ASSERT_EQ(test, 0, ret);
+	return buf;
+}
+
+void custom_kunit_free(struct kunit *test, struct custom_kunit_buffer *buf)
+{
+	kunit_release_action(test, custom_kunit_free_action, buf);
+}
+
+struct page *custom_kunit_page(struct custom_kunit_buffer *buf, size_t offset)
+{
+	return virt_to_page(buf->cpu_addr + offset);
+}

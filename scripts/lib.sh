@@ -1,0 +1,418 @@
+# shellcheck shell=bash
+# Shared by the scripts beside it: messages, packages, the kernel base, building
+# and booting.  To be sourced, not run.
+
+set -euo pipefail
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BUILD=$TOP/build
+LOGS=$BUILD/logs
+PATCHES=$TOP/patches
+MAINTAINER_NAME='DMA custom ops maintainers'
+MAINTAINER_EMAIL='dma-custom-ops@example.org'
+
+# --- messages -------------------------------------------------------------
+
+say() { printf '%s\n' "$*"; }
+step() { printf '==> %s\n' "$*"; }
+die() {
+	printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+	exit 1
+}
+bad_usage() {
+	printf '%s: %s\nTry %s --help.\n' "$(basename "$0")" "$*" "$0" >&2
+	exit 2
+}
+
+# The header comment of the script is its help.
+print_help() { sed -n '2,/^[^#]/{/^#/!d;s/^# \{0,1\}//;p}' "$0"; }
+
+# --- build/ ---------------------------------------------------------------
+
+# Everything goes below build/, and one script at a time works there.
+enter_build() {
+	mkdir -p "$LOGS"
+	if [[ -z ${DMA_BUILD_LOCKED:-} ]]; then
+		exec 9>"$BUILD/.lock"
+		flock -n 9 || die "another script is at work in $BUILD; wait for it to end"
+		export DMA_BUILD_LOCKED=1
+	fi
+	export CCACHE_DIR=${CCACHE_DIR:-$BUILD/ccache}
+}
+
+# progress LOG: copies its input to LOG and shows how many lines there are, in
+# place on a terminal, else a line for every 200.
+progress() {
+	awk -v log_file="$1" -v tty="$([[ -t 1 ]] && echo 1 || echo 0)" '
+		{ print > log_file; fflush(log_file) }
+		tty { printf "\r    %d steps", NR; fflush() }
+		!tty && NR % 200 == 0 { printf "    %d steps\n", NR; fflush() }
+		END { if (tty && NR) printf "\n" }'
+}
+
+# --- packages -------------------------------------------------------------
+
+have() { command -v "$1" >/dev/null 2>&1; }
+have_header() { [[ -e /usr/include/$1 ]] || compgen -G "/usr/include/*/$1" >/dev/null; }
+
+# need WHAT...: installs what is missing of the named groups: kernel, x86_64,
+# lint.
+need() {
+	local -a pkgs=()
+	local group
+	# command or header, and the Debian package that has it
+	for group; do
+		case $group in
+		kernel)
+			have git || pkgs+=(git)
+			have gcc || pkgs+=(gcc)
+			have make || pkgs+=(make)
+			have flex || pkgs+=(flex)
+			have bison || pkgs+=(bison)
+			have bc || pkgs+=(bc)
+			have perl || pkgs+=(perl)
+			have python3 || pkgs+=(python3)
+			have xz || pkgs+=(xz-utils)
+			have ccache || pkgs+=(ccache)
+			have_header stdlib.h || pkgs+=(libc6-dev)
+			have_header libelf.h || pkgs+=(libelf-dev)
+			have_header openssl/ssl.h || pkgs+=(libssl-dev)
+			;;
+		x86_64)
+			have qemu-system-x86_64 || pkgs+=(qemu-system-x86)
+			[[ -x /bin/busybox ]] && ldd /bin/busybox 2>&1 |
+				grep -q 'not a dynamic' || pkgs+=(busybox-static)
+			;;
+		lint)
+			have shellcheck || pkgs+=(shellcheck)
+			;;
+		*) die "need: unknown group $group" ;;
+		esac
+	done
+	((${#pkgs[@]})) || return 0
+
+	have apt-get || die "missing: ${pkgs[*]} (named as Debian names them); install them and run this again"
+	if ((EUID)); then
+		die "missing packages; run this as root: apt-get update && apt-get install -y ${pkgs[*]}"
+	fi
+	step "installing ${pkgs[*]}"
+	apt-get update >"$LOGS/apt-update.log" 2>&1 ||
+		die "apt-get update failed, see $LOGS/apt-update.log"
+	DEBIAN_FRONTEND=noninteractive apt-get install -y \
+		--no-install-recommends "${pkgs[@]}" >"$LOGS/apt-install.log" 2>&1 ||
+		die "apt-get install ${pkgs[*]} failed, see $LOGS/apt-install.log"
+}
+
+# private_apt COMMAND...: apt with suites of the machine's own mirror that the
+# system may not have enabled, without touching the system's configuration.
+private_apt() {
+	local dir=$BUILD/apt tool=$1
+	shift
+	"$tool" -o Dir::Etc::sourcelist="$dir/sources.list" \
+		-o Dir::Etc::sourceparts=/dev/null \
+		-o Dir::Etc::preferences=/dev/null \
+		-o Dir::Etc::preferencesparts=/dev/null \
+		-o Dir::State::lists="$dir/lists" -o Dir::Cache="$dir/cache" \
+		-o APT::Sandbox::User=root "$@"
+}
+
+private_apt_update() {
+	local dir=$BUILD/apt mirror keyring=/usr/share/keyrings/debian-archive-keyring.gpg suite
+	have apt-get || return 1
+	mirror=$(apt-get indextargets --format '$(ORIGIN) $(LABEL) $(REPO_URI)' \
+		'Created-By: Packages' | awk '$1 == "Debian" && $2 == "Debian" { print $3; exit }')
+	if [[ -z $mirror ]]; then
+		# The lists may never have been fetched, then origin is unknown.
+		mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
+			grep -E '/debian/?$' | head -n 1)
+	fi
+	[[ -n $mirror ]] || return 1
+	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
+	for suite; do
+		say "deb [signed-by=$keyring] $mirror $suite main"
+	done >"$dir/sources.list"
+	private_apt apt-get update >"$LOGS/apt-private.log" 2>&1
+}
+
+# --- the base -------------------------------------------------------------
+
+# select_base NAME: sets what belongs to a base.
+select_base() {
+	BASE=$1
+	case $BASE in
+	v7.3)
+		BASE_TAG=7.3-rc7
+		BASE_TARBALL=https://git.kernel.org/torvalds/t/linux-7.3-rc7.tar.gz
+		BASE_PACKAGE=linux-source-7.3
+		BASE_PINNED='7.3~rc7-1~exp1'
+		BASE_SUITES=(experimental sid)
+		;;
+	*) die "there is no base $BASE; known: v7.3" ;;
+	esac
+	LINUX=$BUILD/linux-$BASE
+	SERIES_DIR=$PATCHES/$BASE
+}
+
+kernel_git() { git -C "$LINUX" -c commit.gpgsign=false -c gc.auto=0 "$@"; }
+
+# Makes a source tree in $1 from the tree that the user points to.
+base_from_tree() {
+	[[ -n ${KERNEL_SRC:-} ]] || { BASE_TRIED+=("KERNEL_SRC: not set"); return 1; }
+	[[ -f $KERNEL_SRC/Kbuild && -f $KERNEL_SRC/Makefile ]] ||
+		die "KERNEL_SRC=$KERNEL_SRC is no kernel source tree"
+	step "copying the kernel from $KERNEL_SRC"
+	if git -C "$KERNEL_SRC" rev-parse HEAD >/dev/null 2>&1; then
+		git -C "$KERNEL_SRC" archive HEAD | tar -x -C "$1"
+	else
+		cp -a "$KERNEL_SRC/." "$1"
+	fi
+	BASE_ORIGIN="the tree $KERNEL_SRC"
+}
+
+base_from_kernel_org() {
+	local file=$BUILD/download/${BASE_TARBALL##*/}
+	if [[ ! -e $file ]]; then
+		have curl || { BASE_TRIED+=("$BASE_TARBALL: curl is not installed"); return 1; }
+		mkdir -p "$BUILD/download"
+		if ! curl -fsSL --connect-timeout 5 --max-time 1800 -o "$file.part" \
+			"$BASE_TARBALL" 2>"$LOGS/download.log"; then
+			rm -f "$file.part"
+			BASE_TRIED+=("$BASE_TARBALL: $(tail -n 1 "$LOGS/download.log")")
+			return 1
+		fi
+		mv "$file.part" "$file"
+	fi
+	step "unpacking ${file##*/}"
+	tar -xf "$file" -C "$1" --strip-components=1
+	BASE_ORIGIN=${file##*/}
+}
+
+base_from_debian() {
+	local dir=$BUILD/download versions version deb
+	step "asking apt for $BASE_PACKAGE"
+	if ! private_apt_update "${BASE_SUITES[@]}"; then
+		BASE_TRIED+=("Debian package $BASE_PACKAGE: apt cannot read ${BASE_SUITES[*]}, see $LOGS/apt-private.log")
+		return 1
+	fi
+	versions=$(private_apt apt-cache madison "$BASE_PACKAGE" 2>/dev/null | awk '{ print $3 }')
+	if [[ -z $versions ]]; then
+		BASE_TRIED+=("Debian package $BASE_PACKAGE: not in ${BASE_SUITES[*]}")
+		return 1
+	fi
+	if grep -qxF "$BASE_PINNED" <<<"$versions"; then
+		version=$BASE_PINNED
+	else
+		version=$(head -n 1 <<<"$versions")
+		say "    $BASE_PINNED is gone, taking $version"
+	fi
+	mkdir -p "$dir"
+	deb=$dir/${BASE_PACKAGE}_$version.deb
+	if [[ ! -e $deb ]]; then
+		step "downloading $BASE_PACKAGE $version (about 165 MB)"
+		mkdir -p "$dir/part"
+		if ! (cd "$dir/part" && private_apt apt-get download \
+			"$BASE_PACKAGE=$version" >"$LOGS/download.log" 2>&1); then
+			BASE_TRIED+=("Debian package $BASE_PACKAGE $version: download failed, see $LOGS/download.log")
+			return 1
+		fi
+		mv "$dir/part/${BASE_PACKAGE}"_*.deb "$deb"
+	fi
+	step "unpacking $BASE_PACKAGE $version"
+	dpkg-deb --fsys-tarfile "$deb" |
+		tar -xO --wildcards './usr/src/linux-source-*.tar.xz' |
+		tar -xJ -C "$1" --strip-components=1
+	# Debian's packaging makes git ignore all of the tree.
+	sed -i '/^# Debian packaging: ignore/,$d' "$1/.gitignore"
+	BASE_ORIGIN="Debian package $BASE_PACKAGE $version"
+}
+
+# get_base: makes sure that $LINUX is a git repository whose branch "base" is
+# the pristine base.
+get_base() {
+	local tmp=$LINUX.tmp version
+	if [[ -d $LINUX ]]; then
+		return 0
+	fi
+	need kernel
+	BASE_TRIED=()
+	rm -rf "$tmp"
+	mkdir -p "$tmp"
+	if ! { base_from_tree "$tmp" || base_from_kernel_org "$tmp" ||
+		base_from_debian "$tmp"; }; then
+		rm -rf "$tmp"
+		die "cannot get the kernel $BASE_TAG.  Tried:$(printf '\n    %s' "${BASE_TRIED[@]}")
+Point KERNEL_SRC to a source tree of $BASE_TAG and run this again."
+	fi
+	version=$(make -s -C "$tmp" kernelversion)
+	say "    got $version from $BASE_ORIGIN"
+	[[ $version == "${BASE_TAG/-rc/.0-rc}" || $version == "$BASE_TAG" ]] ||
+		say "    note: the series is made for $BASE_TAG"
+	step "putting the base under git (half a minute)"
+	git -C "$tmp" init -q -b base
+	git -C "$tmp" config user.name "$MAINTAINER_NAME"
+	git -C "$tmp" config user.email "$MAINTAINER_EMAIL"
+	git -C "$tmp" add -A -f .
+	git -C "$tmp" -c commit.gpgsign=false -c gc.auto=0 commit -q \
+		-m "Linux $version" -m "From $BASE_ORIGIN."
+	mv "$tmp" "$LINUX"
+}
+
+series_patches() {
+	local patch
+	for patch in "$SERIES_DIR"/0*.patch; do
+		[[ ${patch##*/} == 0000-* ]] || printf '%s\n' "$patch"
+	done
+}
+
+# The identity of the exported series, kept in the repository it was applied to.
+series_id() { cat "$SERIES_DIR"/0*.patch | sha256sum | cut -d ' ' -f 1; }
+
+# git_am DIR: applies the series to the tree in DIR.
+git_am() {
+	local -a patches
+	mapfile -t patches < <(series_patches)
+	((${#patches[@]})) || die "no patches in $SERIES_DIR"
+	if ! git -C "$1" -c commit.gpgsign=false -c gc.auto=0 -c am.threeWay=false \
+		am --quiet --committer-date-is-author-date "${patches[@]}" \
+		>"$LOGS/am.log" 2>&1; then
+		cat "$LOGS/am.log" >&2
+		git -C "$1" am --abort 2>/dev/null || true
+		die "the series does not apply to $BASE: the patch and the place are named above"
+	fi
+}
+
+# get_series: makes sure that $LINUX has the series checked out as exported, or
+# that somebody is working on it there.
+get_series() {
+	get_base
+	if [[ $(kernel_git config --get series.id || true) == "$(series_id)" ]]; then
+		return 0
+	fi
+	if kernel_git rev-parse -q --verify series >/dev/null &&
+		[[ -n $(kernel_git config --get series.head || true) ]] &&
+		[[ $(kernel_git rev-parse series) != $(kernel_git config --get series.head) ||
+			-n $(kernel_git status --porcelain -uno) ]]; then
+		say "    note: testing the unexported work in $LINUX, not $SERIES_DIR"
+		return 0
+	fi
+	"$TOP/scripts/series" apply --base "$BASE"
+}
+
+# --- kernels and guests ---------------------------------------------------
+
+make_kernel() {
+	local cc=gcc
+	! have ccache || cc='ccache gcc'
+	make -C "$LINUX" -j"$(nproc)" CC="$cc" "$@"
+}
+
+# kvm_works IMAGE: true if this machine's KVM can boot the kernel IMAGE.  Some
+# have a /dev/kvm on which a guest hangs or aborts, so it is tried, for at most
+# 20 seconds, with a kernel that has nothing to do but panic.
+kvm_works() {
+	local verdict=$BUILD/kvm-$(cat /proc/sys/kernel/random/boot_id)
+	if [[ ! -e $verdict ]]; then
+		if [[ ! -w /dev/kvm ]]; then
+			echo 'no usable /dev/kvm' >"$verdict"
+		elif timeout -k 5 20 qemu-system-x86_64 -accel kvm -m 512 -nodefaults \
+			-display none -serial stdio -no-reboot -kernel "$1" \
+			-append 'console=ttyS0 panic=-1 kunit.enable=0' \
+			</dev/null 2>&1 | tee "$LOGS/kvm.log" |
+			grep -q 'Kernel panic - not syncing'; then
+			echo works >"$verdict"
+		else
+			echo 'a guest on /dev/kvm does not boot' >"$verdict"
+		fi
+		[[ $(<"$verdict") == works ]] ||
+			say "    $(<"$verdict"): emulating the CPU instead"
+	fi
+	[[ $(<"$verdict") == works ]]
+}
+
+# Signs in a kernel log that something went wrong even if all tests passed.
+SPLATS='WARNING: |BUG: |KASAN: |UBSAN: |KCSAN: |Oops|general protection fault|'
+SPLATS+='possible circular locking|possible recursive locking|suspicious RCU|'
+SPLATS+='inconsistent lock state|Invalid wait context|sleeping function called|'
+SPLATS+='Bad page |DMA-API: .*: |kmemleak: [0-9]+ new|list_(add|del) corruption|'
+SPLATS+='blocked for more than|soft lockup|rcu.*detected stall|Call Trace:'
+
+# expect_no_splats LOG: false, and the lines, if the log has any.
+expect_no_splats() {
+	! grep -nE "$SPLATS" "$1"
+}
+
+# get_guest: makes sure that there are a guest kernel, $GUEST_KERNEL, and the
+# user programs, built from the series.
+get_guest() {
+	local out=$BUILD/guest-x86_64
+	need kernel x86_64
+	get_series
+	mkdir -p "$out"
+	GUEST_KERNEL=$out/arch/x86/boot/bzImage
+
+	step "building the guest kernel (some minutes the first time)"
+	cp "$TOP/scripts/guest/x86_64.config" "$out/guest.config"
+	make_kernel O="$out" KCONFIG_ALLCONFIG="$out/guest.config" allnoconfig \
+		>"$LOGS/guest-config.log" 2>&1 ||
+		die "cannot configure the guest kernel, see $LOGS/guest-config.log"
+	check_config "$out/guest.config" "$out/.config"
+	make_kernel O="$out" bzImage 2>&1 | progress "$LOGS/guest-kernel.log" ||
+		die "cannot build the guest kernel: $(grep -m 5 -E 'error|Error' "$LOGS/guest-kernel.log")
+The whole output is in $LOGS/guest-kernel.log"
+
+	step "building the user programs"
+	{ make_kernel O="$out" headers &&
+		make_kernel O="$out" -C "$LINUX/tools/testing/selftests" \
+			TARGETS=dmademo; } >"$LOGS/guest-user.log" 2>&1 ||
+		die "cannot build the user programs, see $LOGS/guest-user.log"
+}
+
+# check_config WANTED CONFIG: each option that WANTED sets has to be in CONFIG.
+check_config() {
+	local line
+	while read -r line; do
+		grep -qxF "$line" "$2" ||
+			die "$1 wants $line, but the kernel's configuration has no such thing"
+	done < <(grep '^CONFIG_' "$1")
+}
+
+# run_guest LOG CMDLINE COMMANDS [FILE]: boots the guest kernel with CMDLINE
+# added to its command line and runs the shell COMMANDS there, with FILE as
+# /input.  Shows what they print, and keeps the console in LOG.  True if the
+# last command was.
+run_guest() {
+	local log=$1 cmdline=$2 commands=$3 file=${4:-} accel=tcg
+	local dir=$BUILD/guest-x86_64/initramfs
+
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	printf '%s\n' "$commands" >"$dir/guest.sh"
+	{
+		printf 'dir %s 0755 0 0\n' /bin /dev /proc /sys /tmp
+		say "nod /dev/console 0600 0 0 c 5 1"
+		say "file /init $TOP/scripts/guest/init 0755 0 0"
+		say "file /guest.sh $dir/guest.sh 0644 0 0"
+		say "file /bin/busybox /bin/busybox 0755 0 0"
+		for program in dmademo dmademo_test; do
+			say "file /bin/$program $BUILD/guest-x86_64/kselftest/dmademo/$program 0755 0 0"
+		done
+		if [[ -n $file ]]; then
+			# Its list has no way to write a path with a space.
+			ln -s "$(realpath "$file")" "$dir/input"
+			say "file /input $dir/input 0644 0 0"
+		fi
+	} >"$dir/list"
+	"$BUILD/guest-x86_64/usr/gen_init_cpio" "$dir/list" >"$dir/initramfs" ||
+		die "cannot make the initramfs"
+
+	! kvm_works "$GUEST_KERNEL" || accel=kvm
+	# A terminal must not stay as the guest's console leaves it, hence the
+	# pipe and no standard input.
+	timeout --foreground -k 5 600 qemu-system-x86_64 -accel "$accel" -smp 2 \
+		-m 1024 -nodefaults -display none -serial stdio -no-reboot \
+		-kernel "$GUEST_KERNEL" -initrd "$dir/initramfs" \
+		-append "console=ttyS0 panic=-1 oops=panic quiet $cmdline" \
+		</dev/null 2>&1 | tee "$log" | tr -d '\r' |
+		sed -n '/^guest: begin/,/^guest: exit/{/^guest: /!s/^/    /p}' || true
+	tr -d '\r' <"$log" | grep -qx 'guest: exit 0'
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * dmademo - talk to the DMA demo device
+ */
+#define _FILE_OFFSET_BITS 64
+#include <err.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dmademo_user.h"
+
+static const char usage[] =
+	"Usage: dmademo [-d DEVICE] COMMAND\n"
+	"\n"
+	"Talk to the DMA demo device.\n"
+	"\n"
+	"Commands:\n"
+	"  info          print what the device can do\n"
+	"  demo [BYTES]  have the device copy one buffer to another and verify it\n"
+	"                through the second one's mapping (default 4194304)\n"
+	"  copy FILE     have the device copy FILE from one buffer to another, and\n"
+	"                write what the second one's mapping shows to standard output\n"
+	"\n"
+	"Options:\n"
+	"  -d DEVICE     use DEVICE (default /dev/dmademo0)\n"
+	"  -h, --help    print this help\n";
+
+/* What copy moves at a time: the largest buffer that every kernel has. */
+#define PIECE (4UL << 20)
+
+static const char *device = "/dev/dmademo0";
+
+struct buffer {
+	struct dmademo_alloc alloc;
+	unsigned char *map;
+};
+
+static const char *mode_name(uint32_t mode)
+{
+	switch (mode) {
+	case DMADEMO_MMAP_PAGES:
+		return "pages";
+	case DMADEMO_MMAP_PFN:
+		return "pfn";
+	default:
+		return "unknown";
+	}
+}
+
+static int open_device(struct dmademo_info *info)
+{
+	int fd = open(device, O_RDWR | O_CLOEXEC), ret;
+
+	if (fd < 0)
+		err(1, "cannot open %s%s", device,
+		    errno == ENOENT ? " (is the dmademo driver there?)" : "");
+	ret = demo_info(fd, info);
+	if (ret)
+		errx(1, "%s is no DMA demo device: %s", device, strerror(-ret));
+	return fd;
+}
+
+static struct buffer get_buffer(int fd, uint64_t bytes)
+{
+	struct buffer buf;
+	int ret = demo_alloc(fd, bytes, &buf.alloc);
+
+	if (ret)
+		errx(1, "cannot allocate a buffer of %llu bytes: %s",
+		     (unsigned long long)bytes, strerror(-ret));
+	buf.map = demo_map(fd, &buf.alloc, 0, buf.alloc.bytes_held);
+	if (buf.map == MAP_FAILED)
+		err(1, "cannot map buffer %u", buf.alloc.handle);
+	return buf;
+}
+
+/* The order of the smallest power-of-two number of pages that holds @bytes. */
+static unsigned int order_of(uint64_t bytes)
+{
+	unsigned int order = 0;
+
+	while (((uint64_t)sysconf(_SC_PAGESIZE) << order) < bytes)
+		order++;
+	return order;
+}
+
+static void print_buffer(const struct buffer *buf,
+			 const struct dmademo_info *info)
+{
+	printf("buffer %u: size %llu bytes, order %u, bus address 0x%llx, mapped at %p, mode %s\n",
+	       buf->alloc.handle, (unsigned long long)buf->alloc.bytes_held,
+	       order_of(buf->alloc.bytes_held),
+	       (unsigned long long)buf->alloc.bus_addr, (void *)buf->map,
+	       mode_name(info->mmap_mode));
+}
+
+static void device_copy(int fd, const struct buffer *dst,
+			const struct buffer *src, uint64_t length)
+{
+	int ret = demo_copy(fd, dst->alloc.handle, 0, src->alloc.handle, 0,
+			    length);
+
+	if (ret)
+		errx(1, "the device cannot copy %llu bytes: %s",
+		     (unsigned long long)length, strerror(-ret));
+}
+
+static int do_info(void)
+{
+	struct dmademo_info info;
+
+	open_device(&info);
+	printf("version %u, buffers of up to %llu bytes, mode %s, %s, DMA mask 0x%llx\n",
+	       info.version, (unsigned long long)info.max_bytes,
+	       mode_name(info.mmap_mode),
+	       info.flags & DMADEMO_INFO_COHERENT ? "coherent" : "not coherent",
+	       (unsigned long long)info.dma_mask);
+	return 0;
+}
+
+static int do_demo(uint64_t bytes)
+{
+	struct dmademo_info info;
+	int fd = open_device(&info), ret;
+	struct buffer src = get_buffer(fd, bytes);
+	struct buffer dst = get_buffer(fd, bytes);
+	uint32_t by_device, by_cpu;
+	uint64_t i;
+
+	print_buffer(&src, &info);
+	print_buffer(&dst, &info);
+
+	/* A pattern in which no two pages are alike. */
+	for (i = 0; i < bytes; i++)
+		src.map[i] = i ^ i >> 8 ^ i >> 16;
+	device_copy(fd, &dst, &src, bytes);
+	for (i = 0; i < bytes; i++)
+		if (dst.map[i] != (unsigned char)(i ^ i >> 8 ^ i >> 16))
+			errx(1, "byte %llu is 0x%02x after the copy",
+			     (unsigned long long)i, dst.map[i]);
+	printf("copied and verified %llu bytes through the second mapping\n",
+	       (unsigned long long)bytes);
+
+	ret = demo_crc32(fd, dst.alloc.handle, 0, bytes, &by_device);
+	if (ret)
+		errx(1, "the device cannot checksum: %s", strerror(-ret));
+	by_cpu = demo_cpu_crc32(dst.map, bytes);
+	printf("crc32 by the device 0x%08x, by the CPU 0x%08x\n", by_device,
+	       by_cpu);
+	if (by_device != by_cpu)
+		errx(1, "the device and the CPU see different data");
+	puts("result ok");
+	return 0;
+}
+
+static void write_all(const unsigned char *data, size_t length)
+{
+	while (length) {
+		ssize_t n = write(STDOUT_FILENO, data, length);
+
+		if (n < 0)
+			err(1, "cannot write to standard output");
+		data += n;
+		length -= n;
+	}
+}
+
+static int do_copy(const char *path)
+{
+	struct dmademo_info info;
+	int fd = open_device(&info), in = open(path, O_RDONLY | O_CLOEXEC);
+	struct buffer src = get_buffer(fd, PIECE);
+	struct buffer dst = get_buffer(fd, PIECE);
+	ssize_t n;
+
+	if (in < 0)
+		err(1, "cannot open %s", path);
+	while ((n = read(in, src.map, PIECE)) > 0) {
+		device_copy(fd, &dst, &src, n);
+		write_all(dst.map, n);
+	}
+	if (n < 0)
+		err(1, "cannot read %s", path);
+	return 0;
+}
+
+static int bad_usage(void)
+{
+	fprintf(stderr, "%s", usage);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	int opt;
+
+	if (argc > 1 && !strcmp(argv[1], "--help")) {
+		fputs(usage, stdout);
+		return 0;
+	}
+	while ((opt = getopt(argc, argv, "+d:h")) != -1) {
+		switch (opt) {
+		case 'd':
+			device = optarg;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		default:
+			return bad_usage();
+		}
+	}
+	argc -= optind;
+	argv += optind;
+
+	if (argc == 1 && !strcmp(argv[0], "info"))
+		return do_info();
+	if (argc == 1 && !strcmp(argv[0], "demo"))
+		return do_demo(PIECE);
+	if (argc == 2 && !strcmp(argv[0], "demo")) {
+		char *end;
+		uint64_t bytes = strtoull(argv[1], &end, 0);
+
+		if (*end || end == argv[1])
+			errx(2, "%s is not a number of bytes", argv[1]);
+		return do_demo(bytes);
+	}
+	if (argc == 2 && !strcmp(argv[0], "copy"))
+		return do_copy(argv[1]);
+	return bad_usage();
+}

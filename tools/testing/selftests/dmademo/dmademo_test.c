@@ -1,0 +1,494 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tests of /dev/dmademo0: each call, and each refusal.
+ */
+#define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
+#include <fcntl.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "dmademo_user.h"
+
+#define DEVICE "/dev/dmademo0"
+
+/* More pages than one batch or page table, and no power of two. */
+#define PAGES 600
+
+static size_t page_size;
+
+FIXTURE(dmademo) {
+	int fd;
+	struct dmademo_alloc a, b;
+	size_t size;
+};
+
+FIXTURE_SETUP(dmademo)
+{
+	page_size = sysconf(_SC_PAGESIZE);
+	self->size = PAGES * page_size;
+	self->fd = open(DEVICE, O_RDWR);
+	if (self->fd < 0 && errno == ENOENT)
+		SKIP(return, DEVICE " is not there: no dmademo driver");
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, demo_alloc(self->fd, self->size, &self->a));
+	ASSERT_EQ(0, demo_alloc(self->fd, self->size, &self->b));
+}
+
+FIXTURE_TEARDOWN(dmademo)
+{
+	close(self->fd);
+}
+
+/* Maps a whole buffer. */
+static unsigned char *map(int fd, const struct dmademo_alloc *alloc)
+{
+	void *map = demo_map(fd, alloc, 0, alloc->bytes_held);
+
+	return map == MAP_FAILED ? NULL : map;
+}
+
+static int is_filled(const unsigned char *p, unsigned char value, size_t length)
+{
+	while (length--)
+		if (*p++ != value)
+			return 0;
+	return 1;
+}
+
+TEST_F(dmademo, info)
+{
+	struct dmademo_info info;
+
+	ASSERT_EQ(0, demo_info(self->fd, &info));
+	EXPECT_EQ(DMADEMO_VERSION, info.version);
+	EXPECT_LE(self->size, info.max_bytes);
+	EXPECT_GE(DMADEMO_MMAP_PFN, info.mmap_mode);
+	EXPECT_LE(self->a.bus_addr + self->size - 1, info.dma_mask);
+}
+
+TEST_F(dmademo, unknown_ioctl)
+{
+	struct dmademo_info info = { .size = sizeof(info) };
+
+	EXPECT_EQ(-ENOTTY,
+		  demo_call(self->fd, _IO(DMADEMO_IOC_TYPE, 4), &info));
+	EXPECT_EQ(-ENOTTY,
+		  demo_call(self->fd, _IO(DMADEMO_IOC_TYPE, 255), &info));
+	EXPECT_EQ(-ENOTTY, demo_call(self->fd, _IO('D', 0), &info));
+	EXPECT_EQ(-ENOTTY,
+		  demo_call(self->fd,
+			    _IOW(DMADEMO_IOC_TYPE, 0, struct dmademo_info),
+			    &info));
+}
+
+TEST_F(dmademo, bad_pointer)
+{
+	EXPECT_EQ(-EFAULT, demo_call(self->fd, DMADEMO_IOC_INFO, NULL));
+	EXPECT_EQ(-EFAULT, demo_call(self->fd, DMADEMO_IOC_ALLOC, NULL));
+	EXPECT_EQ(-EFAULT, demo_call(self->fd, DMADEMO_IOC_FREE, NULL));
+	EXPECT_EQ(-EFAULT, demo_call(self->fd, DMADEMO_IOC_RUN, NULL));
+}
+
+TEST_F(dmademo, struct_size)
+{
+	struct {
+		struct dmademo_info info;
+		unsigned char newer[8];
+	} arg = {};
+	const uint32_t full = sizeof(arg.info);
+
+	/* too small, even for the first version */
+	arg.info.size = 0;
+	EXPECT_EQ(-EINVAL, demo_call(self->fd, DMADEMO_IOC_INFO, &arg));
+	arg.info.size = full - 1;
+	EXPECT_EQ(-EINVAL, demo_call(self->fd, DMADEMO_IOC_INFO, &arg));
+
+	/* newer than the kernel, first with nothing new used, then with */
+	arg.info.size = sizeof(arg);
+	EXPECT_EQ(0, demo_call(self->fd, DMADEMO_IOC_INFO, &arg));
+	memset(&arg, 0, sizeof(arg));
+	arg.info.size = sizeof(arg);
+	arg.newer[7] = 1;
+	EXPECT_EQ(-E2BIG, demo_call(self->fd, DMADEMO_IOC_INFO, &arg));
+	arg.info.size = UINT32_MAX;
+	EXPECT_EQ(-E2BIG, demo_call(self->fd, DMADEMO_IOC_INFO, &arg));
+}
+
+TEST_F(dmademo, alloc_rounds_up_to_pages)
+{
+	struct dmademo_alloc alloc;
+
+	ASSERT_EQ(0, demo_alloc(self->fd, 1, &alloc));
+	EXPECT_EQ(page_size, alloc.bytes_held);
+	ASSERT_EQ(0, demo_alloc(self->fd, 5 * page_size + 1, &alloc));
+	EXPECT_EQ(6 * page_size, alloc.bytes_held);
+}
+
+TEST_F(dmademo, alloc_is_zeroed)
+{
+	unsigned char *p = map(self->fd, &self->a);
+
+	ASSERT_NE(NULL, p);
+	EXPECT_TRUE(is_filled(p, 0, self->size));
+}
+
+TEST_F(dmademo, alloc_bad_size)
+{
+	struct dmademo_alloc alloc;
+	struct dmademo_info info;
+
+	ASSERT_EQ(0, demo_info(self->fd, &info));
+	EXPECT_EQ(-EINVAL, demo_alloc(self->fd, 0, &alloc));
+	EXPECT_EQ(-EINVAL, demo_alloc(self->fd, info.max_bytes + 1, &alloc));
+	EXPECT_EQ(-EINVAL, demo_alloc(self->fd, 1ULL << 32, &alloc));
+	EXPECT_EQ(-EINVAL, demo_alloc(self->fd, UINT64_MAX, &alloc));
+	EXPECT_EQ(-EINVAL,
+		  demo_alloc(self->fd, UINT64_MAX - page_size + 2, &alloc));
+}
+
+TEST_F(dmademo, alloc_nonzero_padding)
+{
+	struct dmademo_alloc alloc = {
+		.size = sizeof(alloc),
+		.bytes = 1,
+		.flags = 1,
+	};
+
+	EXPECT_EQ(-EINVAL, demo_call(self->fd, DMADEMO_IOC_ALLOC, &alloc));
+	alloc.flags = 0;
+	alloc.__reserved = 1;
+	EXPECT_EQ(-EINVAL, demo_call(self->fd, DMADEMO_IOC_ALLOC, &alloc));
+}
+
+TEST_F(dmademo, info_nonzero_flags)
+{
+	struct dmademo_info info = { .size = sizeof(info), .flags = 1 };
+
+	EXPECT_EQ(-EINVAL, demo_call(self->fd, DMADEMO_IOC_INFO, &info));
+}
+
+TEST_F(dmademo, bus_address_needs_privilege)
+{
+	struct dmademo_alloc alloc;
+	pid_t pid;
+	int status;
+
+	if (geteuid())
+		SKIP(return, "needs root");
+	EXPECT_NE(0, self->a.bus_addr);
+	pid = fork();
+	if (!pid) {
+		if (setuid(65534))
+			_exit(1);
+		_exit(demo_alloc(self->fd, 1, &alloc) || alloc.bus_addr);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
+TEST_F(dmademo, free_foreign_handle)
+{
+	int other = open(DEVICE, O_RDWR);
+
+	ASSERT_LE(0, other);
+	EXPECT_EQ(-ENOENT, demo_free(other, self->a.handle));
+	EXPECT_EQ(-ENOENT, demo_free(self->fd, 0));
+	EXPECT_EQ(-ENOENT, demo_free(self->fd, self->b.handle + 1));
+	EXPECT_EQ(-ENOENT, demo_free(self->fd, UINT32_MAX));
+	close(other);
+}
+
+TEST_F(dmademo, free_twice)
+{
+	EXPECT_EQ(0, demo_free(self->fd, self->a.handle));
+	EXPECT_EQ(-ENOENT, demo_free(self->fd, self->a.handle));
+}
+
+TEST_F(dmademo, many_buffers)
+{
+	struct dmademo_alloc alloc;
+	int i;
+
+	for (i = 0; i < 1000; i++) {
+		ASSERT_EQ(0, demo_alloc(self->fd, 1, &alloc));
+		if (i % 3)
+			ASSERT_EQ(0, demo_free(self->fd, alloc.handle));
+	}
+}
+
+TEST_F(dmademo, copy)
+{
+	unsigned char *a = map(self->fd, &self->a);
+	unsigned char *b = map(self->fd, &self->b);
+	size_t i;
+
+	ASSERT_NE(NULL, a);
+	ASSERT_NE(NULL, b);
+	for (i = 0; i < self->size; i++)
+		a[i] = i ^ i >> 8 ^ i >> 16;
+	ASSERT_EQ(0, demo_copy(self->fd, self->b.handle, 0, self->a.handle, 0,
+			       self->size));
+	EXPECT_EQ(0, memcmp(a, b, self->size));
+}
+
+TEST_F(dmademo, copy_part)
+{
+	unsigned char *a = map(self->fd, &self->a);
+	unsigned char *b = map(self->fd, &self->b);
+	const size_t from = 3, to = 7 * page_size + 1, len = 100 * page_size;
+
+	ASSERT_NE(NULL, a);
+	ASSERT_NE(NULL, b);
+	memset(a, 0x5a, self->size);
+	ASSERT_EQ(0, demo_copy(self->fd, self->b.handle, to, self->a.handle,
+			       from, len));
+	EXPECT_TRUE(is_filled(b, 0, to));
+	EXPECT_TRUE(is_filled(b + to, 0x5a, len));
+	EXPECT_TRUE(is_filled(b + to + len, 0, self->size - to - len));
+}
+
+TEST_F(dmademo, copy_within_a_buffer)
+{
+	unsigned char *a = map(self->fd, &self->a);
+	const size_t half = self->size / 2;
+
+	ASSERT_NE(NULL, a);
+	memset(a, 0x5a, half);
+	EXPECT_EQ(0, demo_copy(self->fd, self->a.handle, half, self->a.handle,
+			       0, half));
+	EXPECT_TRUE(is_filled(a, 0x5a, 2 * half));
+	EXPECT_EQ(-EINVAL, demo_copy(self->fd, self->a.handle, half - 1,
+				     self->a.handle, 0, half));
+	EXPECT_EQ(-EINVAL,
+		  demo_copy(self->fd, self->a.handle, 0, self->a.handle, 0, 1));
+}
+
+TEST_F(dmademo, fill)
+{
+	unsigned char *a = map(self->fd, &self->a);
+
+	ASSERT_NE(NULL, a);
+	ASSERT_EQ(0,
+		  demo_fill(self->fd, self->a.handle, 1, self->size - 2, 0xa5));
+	EXPECT_EQ(0, a[0]);
+	EXPECT_TRUE(is_filled(a + 1, 0xa5, self->size - 2));
+	EXPECT_EQ(0, a[self->size - 1]);
+}
+
+TEST_F(dmademo, crc32)
+{
+	unsigned char *a = map(self->fd, &self->a);
+	uint32_t crc;
+
+	ASSERT_NE(NULL, a);
+	/* the check value of the algorithm's specification */
+	memcpy(a + 5, "123456789", 9);
+	ASSERT_EQ(0, demo_crc32(self->fd, self->a.handle, 5, 9, &crc));
+	EXPECT_EQ(0xcbf43926, crc);
+	ASSERT_EQ(0, demo_crc32(self->fd, self->a.handle, 0, self->size, &crc));
+	EXPECT_EQ(demo_cpu_crc32(a, self->size), crc);
+}
+
+TEST_F(dmademo, run_past_the_end)
+{
+	const uint32_t a = self->a.handle, b = self->b.handle;
+	const uint64_t size = self->size;
+
+	EXPECT_EQ(-ERANGE, demo_copy(self->fd, b, 0, a, 0, size + 1));
+	EXPECT_EQ(-ERANGE, demo_copy(self->fd, b, 1, a, 0, size));
+	EXPECT_EQ(-ERANGE, demo_copy(self->fd, b, 0, a, 1, size));
+	EXPECT_EQ(-ERANGE, demo_copy(self->fd, b, size, a, 0, 1));
+	EXPECT_EQ(-ERANGE, demo_copy(self->fd, b, 0, a, UINT64_MAX, 2));
+	EXPECT_EQ(-ERANGE, demo_copy(self->fd, b, 2, a, 0, UINT64_MAX));
+	EXPECT_EQ(-ERANGE, demo_copy(self->fd, b, 0, a, size - 1,
+				     UINT64_MAX - size + 2));
+}
+
+TEST_F(dmademo, run_foreign_handle)
+{
+	const uint32_t a = self->a.handle;
+	int other = open(DEVICE, O_RDWR);
+
+	ASSERT_LE(0, other);
+	EXPECT_EQ(-ENOENT, demo_fill(other, a, 0, 1, 0));
+	EXPECT_EQ(-ENOENT, demo_copy(self->fd, 0, 0, a, 0, 1));
+	EXPECT_EQ(-ENOENT, demo_copy(self->fd, a, 0, 0, 0, 1));
+	EXPECT_EQ(-ENOENT, demo_copy(self->fd, UINT32_MAX, 0, a, 0, 1));
+	ASSERT_EQ(0, demo_free(self->fd, self->b.handle));
+	EXPECT_EQ(-ENOENT, demo_copy(self->fd, self->b.handle, 0, a, 0, 1));
+	close(other);
+}
+
+TEST_F(dmademo, run_bad_arguments)
+{
+	const struct dmademo_run good[] = {
+		{
+			.size = sizeof(good[0]),
+			.op = DMADEMO_OP_COPY,
+			.src = self->a.handle,
+			.dst = self->b.handle,
+			.length = 1,
+		},
+		{
+			.size = sizeof(good[0]),
+			.op = DMADEMO_OP_FILL,
+			.dst = self->b.handle,
+			.length = 1,
+		},
+		{
+			.size = sizeof(good[0]),
+			.op = DMADEMO_OP_CRC32,
+			.src = self->a.handle,
+			.length = 1,
+		},
+	};
+	struct dmademo_run run;
+	int op;
+
+#define EXPECT_INVAL(op_, member, val)                                 \
+	do {                                                           \
+		run = good[op_];                                       \
+		run.member = (val);                                    \
+		EXPECT_EQ(-EINVAL,                                     \
+			  demo_call(self->fd, DMADEMO_IOC_RUN, &run)); \
+	} while (0)
+
+	for (op = DMADEMO_OP_COPY; op <= DMADEMO_OP_CRC32; op++) {
+		run = good[op];
+		ASSERT_EQ(0, demo_call(self->fd, DMADEMO_IOC_RUN, &run));
+		EXPECT_INVAL(op, op, DMADEMO_OP_CRC32 + 1);
+		EXPECT_INVAL(op, op, UINT32_MAX);
+		EXPECT_INVAL(op, length, 0);
+		EXPECT_INVAL(op, __reserved, 1);
+		EXPECT_INVAL(op, value, 256);
+	}
+	EXPECT_INVAL(DMADEMO_OP_COPY, value, 1);
+	EXPECT_INVAL(DMADEMO_OP_CRC32, value, 1);
+	EXPECT_INVAL(DMADEMO_OP_CRC32, dst, self->b.handle);
+	EXPECT_INVAL(DMADEMO_OP_CRC32, dst_offset, 1);
+	EXPECT_INVAL(DMADEMO_OP_FILL, src, self->a.handle);
+	EXPECT_INVAL(DMADEMO_OP_FILL, src_offset, 1);
+}
+
+TEST_F(dmademo, mmap_part)
+{
+	unsigned char *whole = map(self->fd, &self->a), *part;
+
+	ASSERT_NE(NULL, whole);
+	part = demo_map(self->fd, &self->a, 590 * page_size, 10 * page_size);
+	ASSERT_NE(MAP_FAILED, part);
+	whole[590 * page_size] = 1;
+	part[10 * page_size - 1] = 2;
+	EXPECT_EQ(1, part[0]);
+	EXPECT_EQ(2, whole[self->size - 1]);
+}
+
+TEST_F(dmademo, mmap_past_the_end)
+{
+	EXPECT_EQ(MAP_FAILED,
+		  demo_map(self->fd, &self->a, 0, self->size + page_size));
+	EXPECT_EQ(ENXIO, errno);
+	EXPECT_EQ(MAP_FAILED,
+		  demo_map(self->fd, &self->a, page_size, self->size));
+	EXPECT_EQ(ENXIO, errno);
+	EXPECT_EQ(MAP_FAILED,
+		  demo_map(self->fd, &self->a, self->size, page_size));
+	EXPECT_EQ(ENXIO, errno);
+}
+
+TEST_F(dmademo, mmap_no_buffer)
+{
+	struct dmademo_alloc none = self->b;
+
+	none.mmap_offset += self->b.mmap_offset - self->a.mmap_offset;
+	EXPECT_EQ(MAP_FAILED, demo_map(self->fd, &none, 0, page_size));
+	EXPECT_EQ(ENXIO, errno);
+	none.mmap_offset = 0;
+	EXPECT_EQ(MAP_FAILED, demo_map(self->fd, &none, 0, page_size));
+	EXPECT_EQ(ENXIO, errno);
+	none.mmap_offset = (uint64_t)1 << 62;
+	EXPECT_EQ(MAP_FAILED, demo_map(self->fd, &none, 0, page_size));
+	EXPECT_EQ(ENXIO, errno);
+	ASSERT_EQ(0, demo_free(self->fd, self->a.handle));
+	EXPECT_EQ(MAP_FAILED, demo_map(self->fd, &self->a, 0, page_size));
+	EXPECT_EQ(ENXIO, errno);
+}
+
+TEST_F(dmademo, mmap_private_writable)
+{
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, page_size, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE, self->fd, self->a.mmap_offset));
+	EXPECT_EQ(EINVAL, errno);
+}
+
+TEST_F(dmademo, mmap_private_read_only)
+{
+	unsigned char *whole = map(self->fd, &self->a), *p;
+
+	ASSERT_NE(NULL, whole);
+	p = mmap(NULL, page_size, PROT_READ, MAP_PRIVATE, self->fd,
+		 self->a.mmap_offset);
+	ASSERT_NE(MAP_FAILED, p);
+	whole[0] = 3;
+	EXPECT_EQ(3, p[0]);
+	EXPECT_EQ(-1, mprotect(p, page_size, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(EACCES, errno);
+}
+
+TEST_F(dmademo, mapping_outlives_free)
+{
+	unsigned char *a = map(self->fd, &self->a);
+	struct dmademo_alloc alloc;
+
+	ASSERT_NE(NULL, a);
+	memset(a, 0x5a, self->size);
+	ASSERT_EQ(0, demo_free(self->fd, self->a.handle));
+	/* would get the memory, and zero it, if it were free */
+	ASSERT_EQ(0, demo_alloc(self->fd, self->size, &alloc));
+	EXPECT_NE(self->a.bus_addr, alloc.bus_addr);
+	EXPECT_TRUE(is_filled(a, 0x5a, self->size));
+}
+
+TEST_F(dmademo, mapping_outlives_close)
+{
+	unsigned char *a = map(self->fd, &self->a);
+
+	ASSERT_NE(NULL, a);
+	memset(a, 0x5a, self->size);
+	close(self->fd);
+	EXPECT_TRUE(is_filled(a, 0x5a, self->size));
+}
+
+TEST_F(dmademo, mapping_survives_partial_munmap)
+{
+	unsigned char *a = map(self->fd, &self->a);
+
+	ASSERT_NE(NULL, a);
+	memset(a, 0x5a, self->size);
+	ASSERT_EQ(0, munmap(a + 100 * page_size, 200 * page_size));
+	ASSERT_EQ(0, demo_free(self->fd, self->a.handle));
+	EXPECT_TRUE(is_filled(a, 0x5a, 100 * page_size));
+	EXPECT_TRUE(is_filled(a + 300 * page_size, 0x5a,
+			      self->size - 300 * page_size));
+}
+
+TEST_F(dmademo, child_shares_the_mapping)
+{
+	unsigned char *a = map(self->fd, &self->a);
+	int status;
+	pid_t pid;
+
+	ASSERT_NE(NULL, a);
+	pid = fork();
+	if (!pid) {
+		a[1] = 7;
+		_exit(0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(7, a[1]);
+}
+
+TEST_HARNESS_MAIN

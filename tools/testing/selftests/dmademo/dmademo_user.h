@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The calls on /dev/dmademoN, for the test and the command-line tool.
+ */
+#ifndef DMADEMO_USER_H
+#define DMADEMO_USER_H
+
+#include <errno.h>
+#include <linux/dmademo.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+/* All return 0 or a negative errno. */
+static inline int demo_call(int fd, unsigned long cmd, void *arg)
+{
+	return ioctl(fd, cmd, arg) ? -errno : 0;
+}
+
+static inline int demo_info(int fd, struct dmademo_info *info)
+{
+	*info = (struct dmademo_info){ .size = sizeof(*info) };
+	return demo_call(fd, DMADEMO_IOC_INFO, info);
+}
+
+static inline int demo_alloc(int fd, uint64_t bytes,
+			     struct dmademo_alloc *alloc)
+{
+	*alloc = (struct dmademo_alloc){
+		.size = sizeof(*alloc),
+		.bytes = bytes,
+	};
+	return demo_call(fd, DMADEMO_IOC_ALLOC, alloc);
+}
+
+static inline int demo_free(int fd, uint32_t handle)
+{
+	struct dmademo_free arg = { .size = sizeof(arg), .handle = handle };
+
+	return demo_call(fd, DMADEMO_IOC_FREE, &arg);
+}
+
+static inline int demo_copy(int fd, uint32_t dst, uint64_t dst_offset,
+			    uint32_t src, uint64_t src_offset, uint64_t length)
+{
+	struct dmademo_run run = {
+		.size = sizeof(run),
+		.op = DMADEMO_OP_COPY,
+		.src = src,
+		.src_offset = src_offset,
+		.dst = dst,
+		.dst_offset = dst_offset,
+		.length = length,
+	};
+
+	return demo_call(fd, DMADEMO_IOC_RUN, &run);
+}
+
+static inline int demo_fill(int fd, uint32_t dst, uint64_t offset,
+			    uint64_t length, uint8_t value)
+{
+	struct dmademo_run run = {
+		.size = sizeof(run),
+		.op = DMADEMO_OP_FILL,
+		.dst = dst,
+		.dst_offset = offset,
+		.length = length,
+		.value = value,
+	};
+
+	return demo_call(fd, DMADEMO_IOC_RUN, &run);
+}
+
+static inline int demo_crc32(int fd, uint32_t src, uint64_t offset,
+			     uint64_t length, uint32_t *crc)
+{
+	struct dmademo_run run = {
+		.size = sizeof(run),
+		.op = DMADEMO_OP_CRC32,
+		.src = src,
+		.src_offset = offset,
+		.length = length,
+	};
+	int ret = demo_call(fd, DMADEMO_IOC_RUN, &run);
+
+	if (!ret)
+		*crc = run.value;
+	return ret;
+}
+
+/* Maps @length bytes of a buffer from @offset; MAP_FAILED with errno set. */
+static inline void *demo_map(int fd, const struct dmademo_alloc *alloc,
+			     uint64_t offset, size_t length)
+{
+	return mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		    alloc->mmap_offset + offset);
+}
+
+/* The CRC-32 that the device computes, a bit at a time. */
+static inline uint32_t demo_cpu_crc32(const unsigned char *p, size_t length)
+{
+	uint32_t crc = ~0U;
+
+	while (length--) {
+		crc ^= *p++;
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320U : 0);
+	}
+	return ~crc;
+}
+
+#endif /* DMADEMO_USER_H */
