@@ -25,7 +25,7 @@ bad_usage() {
 }
 
 # The header comment of the script is its help.
-print_help() { sed -n '2,/^[^#]/{/^#/!d;s/^# \{0,1\}//;p}' "$0"; }
+print_help() { sed -n '2,/^$/{/^#/!d;s/^# \{0,1\}//;p}' "$0"; }
 
 # --- build/ ---------------------------------------------------------------
 
