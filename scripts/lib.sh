@@ -31,6 +31,8 @@ print_help() { sed -n '2,/^$/{/^#/!d;s/^# \{0,1\}//;p}' "$0"; }
 
 # Everything goes below build/, and one script at a time works there.
 enter_build() {
+	[[ $TOP != *[[:space:]:]* ]] ||
+		die "a kernel cannot be built below $TOP: its name has a space or a colon"
 	mkdir -p "$LOGS"
 	if [[ -z ${DMA_BUILD_LOCKED:-} ]]; then
 		exec 9>"$BUILD/.lock"
@@ -85,6 +87,8 @@ need() {
 			;;
 		lint)
 			have shellcheck || pkgs+=(shellcheck)
+			/usr/bin/python3 -c 'import git, ply' 2>/dev/null ||
+				pkgs+=(python3-git python3-ply)
 			;;
 		*) die "need: unknown group $group" ;;
 		esac
@@ -119,10 +123,12 @@ private_apt() {
 private_apt_update() {
 	local dir=$BUILD/apt mirror keyring=/usr/share/keyrings/debian-archive-keyring.gpg suite
 	have apt-get || return 1
+	# shellcheck disable=SC2016 # the dollars are apt's
 	mirror=$(apt-get indextargets --format '$(ORIGIN) $(LABEL) $(REPO_URI)' \
 		'Created-By: Packages' | awk '$1 == "Debian" && $2 == "Debian" { print $3; exit }')
 	if [[ -z $mirror ]]; then
 		# The lists may never have been fetched, then origin is unknown.
+		# shellcheck disable=SC2016
 		mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
 			grep -E '/debian/?$' | head -n 1)
 	fi
@@ -150,6 +156,8 @@ select_base() {
 	*) die "there is no base $BASE; known: v7.3" ;;
 	esac
 	LINUX=$BUILD/linux-$BASE
+	GUEST=$BUILD/guest-x86_64
+	GUEST_KERNEL=$GUEST/arch/x86/boot/bzImage
 	SERIES_DIR=$PATCHES/$BASE
 }
 
@@ -310,7 +318,8 @@ make_kernel() {
 # have a /dev/kvm on which a guest hangs or aborts, so it is tried, for at most
 # 20 seconds, with a kernel that has nothing to do but panic.
 kvm_works() {
-	local verdict=$BUILD/kvm-$(cat /proc/sys/kernel/random/boot_id)
+	local verdict
+	verdict=$BUILD/kvm-$(</proc/sys/kernel/random/boot_id)
 	if [[ ! -e $verdict ]]; then
 		if [[ ! -w /dev/kvm ]]; then
 			echo 'no usable /dev/kvm' >"$verdict"
@@ -344,11 +353,10 @@ expect_no_splats() {
 # get_guest: makes sure that there are a guest kernel, $GUEST_KERNEL, and the
 # user programs, built from the series.
 get_guest() {
-	local out=$BUILD/guest-x86_64
+	local out=$GUEST
 	need kernel x86_64
 	get_series
 	mkdir -p "$out"
-	GUEST_KERNEL=$out/arch/x86/boot/bzImage
 
 	step "building the guest kernel (some minutes the first time)"
 	cp "$TOP/scripts/guest/x86_64.config" "$out/guest.config"
@@ -382,7 +390,7 @@ check_config() {
 # last command was.
 run_guest() {
 	local log=$1 cmdline=$2 commands=$3 file=${4:-} accel=tcg
-	local dir=$BUILD/guest-x86_64/initramfs
+	local dir=$GUEST/initramfs
 
 	rm -rf "$dir"
 	mkdir -p "$dir"
@@ -394,7 +402,7 @@ run_guest() {
 		say "file /guest.sh $dir/guest.sh 0644 0 0"
 		say "file /bin/busybox /bin/busybox 0755 0 0"
 		for program in dmademo dmademo_test; do
-			say "file /bin/$program $BUILD/guest-x86_64/kselftest/dmademo/$program 0755 0 0"
+			say "file /bin/$program $GUEST/kselftest/dmademo/$program 0755 0 0"
 		done
 		if [[ -n $file ]]; then
 			# Its list has no way to write a path with a space.
@@ -402,7 +410,7 @@ run_guest() {
 			say "file /input $dir/input 0644 0 0"
 		fi
 	} >"$dir/list"
-	"$BUILD/guest-x86_64/usr/gen_init_cpio" "$dir/list" >"$dir/initramfs" ||
+	"$GUEST/usr/gen_init_cpio" "$dir/list" >"$dir/initramfs" ||
 		die "cannot make the initramfs"
 
 	! kvm_works "$GUEST_KERNEL" || accel=kvm
