@@ -82,8 +82,8 @@ need() {
 			;;
 		x86_64)
 			have qemu-system-x86_64 || pkgs+=(qemu-system-x86)
-			[[ -x /bin/busybox ]] && ldd /bin/busybox 2>&1 |
-				grep -q 'not a dynamic' || pkgs+=(busybox-static)
+			[[ -x /bin/busybox ]] && ! ldd /bin/busybox >/dev/null 2>&1 ||
+				pkgs+=(busybox-static)
 			;;
 		lint)
 			have shellcheck || pkgs+=(shellcheck)
@@ -293,15 +293,15 @@ git_am() {
 # that somebody is working on it there.
 get_series() {
 	get_base
-	if [[ $(kernel_git config --get series.id || true) == "$(series_id)" ]]; then
-		return 0
-	fi
-	if kernel_git rev-parse -q --verify series >/dev/null &&
-		[[ -n $(kernel_git config --get series.head || true) ]] &&
-		[[ $(kernel_git rev-parse series) != $(kernel_git config --get series.head) ||
-			-n $(kernel_git status --porcelain -uno) ]]; then
-		say "    note: testing the unexported work in $LINUX, not $SERIES_DIR"
-		return 0
+	if kernel_git rev-parse -q --verify series >/dev/null; then
+		if [[ $(kernel_git rev-parse series) != $(kernel_git config --get series.head || true) ||
+			-n $(kernel_git status --porcelain) ]]; then
+			say "    note: this takes the unexported work in $LINUX, not $SERIES_DIR"
+			return 0
+		fi
+		if [[ $(kernel_git config --get series.id || true) == "$(series_id)" ]]; then
+			return 0
+		fi
 	fi
 	"$TOP/scripts/series" apply --base "$BASE"
 }
