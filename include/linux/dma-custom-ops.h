@@ -25,9 +25,10 @@ struct device;
  *	provider.  Not supported yet: dma_custom_attach() refuses it.
  *
  * A device for which dma-direct does the allocation (one that is not cache
- * coherent, has a restricted DMA pool, or needs unencrypted memory) has its
- * buffers mapped by dma-direct too, as with @DMA_CUSTOM_MMAP_PFN.  So has a VMA
- * that the driver marked VM_PFNMAP before the call.
+ * coherent, has a CMA area or a restricted DMA pool of its own, or needs
+ * unencrypted memory) has its buffers mapped by dma-direct too, as with
+ * @DMA_CUSTOM_MMAP_PFN.  So has a VMA that the driver marked VM_PFNMAP before
+ * the call.
  */
 enum dma_custom_mmap {
 	DMA_CUSTOM_MMAP_PAGES,

@@ -16,9 +16,10 @@
 
 /*
  * The xarray is indexed by unsigned long, a bus page number can be wider on
- * 32-bit.  Cutting it off cannot make two buffers of a device collide, because
- * bus and physical page number differ by a constant and the latter fits; a
- * wrong address that aliases a live one is caught by comparing it in full.
+ * 32-bit.  Cut off, it is still the physical page number plus a constant, so
+ * that two buffers cannot have the same, unless firmware described several
+ * ranges that far apart: then the second allocation fails.  Whoever looks one
+ * up compares the address in full.
  */
 static unsigned long dma_custom_index(dma_addr_t dma_addr)
 {
@@ -27,7 +28,7 @@ static unsigned long dma_custom_index(dma_addr_t dma_addr)
 
 void dma_custom_buffers_init(struct dma_custom *dc)
 {
-	/* Memory can be allocated and freed with interrupts off. */
+	/* GFP_ATOMIC allocations may come with interrupts off. */
 	xa_init_flags(&dc->buffers, XA_FLAGS_LOCK_IRQ);
 }
 
@@ -91,11 +92,27 @@ dma_custom_buffer_remove(struct dma_custom *dc, size_t size, void *cpu_addr,
 	return buf;
 }
 
-/* Cache maintenance, bounce pools and encryption are dma-direct's business. */
+/*
+ * Cache maintenance, bounce pools, encryption and a CMA area that the device
+ * has for itself are dma-direct's business.
+ */
 static bool dma_custom_use_direct(struct device *dev)
 {
+#ifdef CONFIG_DMA_CMA
+	if (dev->cma_area)
+		return true;
+#endif
 	return !dev_is_dma_coherent(dev) || is_swiotlb_for_alloc(dev) ||
 	       force_dma_unencrypted(dev);
+}
+
+/*
+ * Without a kernel mapping dma-direct would not zero the buffer, which is there
+ * to be mapped to user space.  The attribute is a hint, so do without.
+ */
+static unsigned long dma_custom_direct_attrs(unsigned long attrs)
+{
+	return attrs & ~DMA_ATTR_NO_KERNEL_MAPPING;
 }
 
 /* A buddy block that the device can reach, from the highest zone with one. */
@@ -148,7 +165,11 @@ static struct page *dma_custom_alloc_pages(struct device *dev, size_t size,
 void *dma_custom_alloc(struct device *dev, size_t size, dma_addr_t *dma_addr,
 		       gfp_t gfp, unsigned long attrs)
 {
+	struct dma_custom *dc = dev->dma_custom;
 	struct dma_custom_buffer *buf;
+
+	if (!dc)
+		return dma_direct_alloc(dev, size, dma_addr, gfp, attrs);
 
 	size = PAGE_ALIGN(size);
 	if (!size) /* 0, or so large that it wrapped */
@@ -165,7 +186,7 @@ void *dma_custom_alloc(struct device *dev, size_t size, dma_addr_t *dma_addr,
 	buf->size = size;
 	if (dma_custom_use_direct(dev)) {
 		buf->cpu_addr = dma_direct_alloc(dev, size, &buf->dma_addr, gfp,
-						 attrs);
+						 dma_custom_direct_attrs(attrs));
 		if (!buf->cpu_addr)
 			goto out_free_buf;
 	} else {
@@ -176,7 +197,7 @@ void *dma_custom_alloc(struct device *dev, size_t size, dma_addr_t *dma_addr,
 		buf->dma_addr = phys_to_dma(dev, page_to_phys(buf->page));
 	}
 
-	if (dma_custom_buffer_add(dev->dma_custom, buf, gfp))
+	if (dma_custom_buffer_add(dc, buf, gfp))
 		goto out_free_memory;
 	*dma_addr = buf->dma_addr;
 	return buf->cpu_addr;
@@ -185,7 +206,8 @@ out_free_memory:
 	if (buf->page)
 		__free_contig_range(page_to_pfn(buf->page), size >> PAGE_SHIFT);
 	else
-		dma_direct_free(dev, size, buf->cpu_addr, buf->dma_addr, attrs);
+		dma_direct_free(dev, size, buf->cpu_addr, buf->dma_addr,
+				dma_custom_direct_attrs(attrs));
 out_free_buf:
 	kfree(buf);
 	return NULL;
@@ -194,10 +216,15 @@ out_free_buf:
 void dma_custom_free(struct device *dev, size_t size, void *cpu_addr,
 		     dma_addr_t dma_addr, unsigned long attrs)
 {
+	struct dma_custom *dc = dev->dma_custom;
 	struct dma_custom_buffer *buf;
 
-	buf = dma_custom_buffer_remove(dev->dma_custom, size, cpu_addr,
-				       dma_addr);
+	if (!dc) {
+		dma_direct_free(dev, size, cpu_addr, dma_addr, attrs);
+		return;
+	}
+
+	buf = dma_custom_buffer_remove(dc, size, cpu_addr, dma_addr);
 	if (!buf) {
 		dev_WARN(dev, "freeing %zu bytes at %pad, which is no live DMA buffer\n",
 			 size, &dma_addr);
@@ -208,7 +235,8 @@ void dma_custom_free(struct device *dev, size_t size, void *cpu_addr,
 		__free_contig_range(page_to_pfn(buf->page),
 				    buf->size >> PAGE_SHIFT);
 	else
-		dma_direct_free(dev, size, cpu_addr, dma_addr, attrs);
+		dma_direct_free(dev, size, cpu_addr, dma_addr,
+				dma_custom_direct_attrs(attrs));
 	kfree(buf);
 }
 
@@ -216,7 +244,7 @@ int dma_custom_get_sgtable(struct device *dev, struct sg_table *sgt,
 			   void *cpu_addr, dma_addr_t dma_addr, size_t size,
 		unsigned long attrs)
 {
-	if (!dma_custom_buffer_find(dev, dma_addr, size))
+	if (dev->dma_custom && !dma_custom_buffer_find(dev, dma_addr, size))
 		return -ENXIO;
 	return dma_direct_get_sgtable(dev, sgt, cpu_addr, dma_addr, size,
 				      attrs);

@@ -61,6 +61,8 @@ int dma_custom_mmap(struct device *dev, struct vm_area_struct *vma,
 	unsigned long pfn;
 	int ret;
 
+	if (!dma_direct_can_mmap(dev))
+		return -ENXIO;
 	ret = dma_custom_mmap_check_flags(vma);
 	if (ret)
 		return ret;
@@ -69,6 +71,9 @@ int dma_custom_mmap(struct device *dev, struct vm_area_struct *vma,
 
 	if (dma_mmap_from_dev_coherent(dev, vma, cpu_addr, size, &ret))
 		return ret;
+	if (!dev->dma_custom)
+		return dma_direct_mmap(dev, vma, cpu_addr, dma_addr, size,
+				       attrs);
 
 	buf = dma_custom_buffer_find(dev, dma_addr, size);
 	if (!buf || off >= count || vma_pages(vma) > count - off)

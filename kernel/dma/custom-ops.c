@@ -68,16 +68,18 @@ static int dma_custom_check_config(struct device *dev,
 		return -EINVAL;
 	if (cfg->mmap > DMA_CUSTOM_MMAP_HUGE)
 		return -EINVAL;
-	if (cfg->mmap == DMA_CUSTOM_MMAP_HUGE)
-		return -EOPNOTSUPP;
-	if (!cfg->bus_offset)
-		return 0;
-
 	if (!IS_ALIGNED(cfg->bus_offset, PAGE_SIZE) ||
 	    cfg->bus_offset >= ALIGN_DOWN((u64)DMA_MAPPING_ERROR, PAGE_SIZE) ||
 	    dma_custom_window(cfg->bus_offset) < (u64)max_pfn << PAGE_SHIFT)
 		return -EINVAL;
-	if (IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA) || dev->dma_range_map)
+
+	if (get_dma_ops(dev) || use_dma_iommu(dev))
+		return -EBUSY;
+
+	if (cfg->mmap == DMA_CUSTOM_MMAP_HUGE)
+		return -EOPNOTSUPP;
+	if (cfg->bus_offset && (IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA) ||
+				dev->dma_range_map))
 		return -EOPNOTSUPP;
 	return 0;
 }
@@ -119,8 +121,6 @@ int dma_custom_attach(struct device *dev, const struct dma_custom_config *cfg)
 	ret = dma_custom_check_config(dev, cfg);
 	if (ret)
 		return ret;
-	if (get_dma_ops(dev) || use_dma_iommu(dev))
-		return -EBUSY;
 
 	dc = kzalloc_obj(*dc);
 	if (!dc)
@@ -220,6 +220,7 @@ EXPORT_SYMBOL_GPL(devm_dma_custom_attach);
  */
 bool dma_custom_attached(struct device *dev)
 {
-	return get_dma_ops(dev) == &dma_custom_ops;
+	/* Some buses copy the ops of a parent device, but not its state. */
+	return get_dma_ops(dev) == &dma_custom_ops && dev->dma_custom;
 }
 EXPORT_SYMBOL_GPL(dma_custom_attached);

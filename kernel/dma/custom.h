@@ -36,6 +36,11 @@ struct dma_custom_buffer {
 	struct page	*page;
 };
 
+/*
+ * The operations below also serve devices that have none of the state above:
+ * some buses copy the ops of a parent device.  These get dma-direct.
+ */
+
 /* custom-buffer.c */
 void dma_custom_buffers_init(struct dma_custom *dc);
 unsigned long dma_custom_buffers_leak(struct dma_custom *dc);

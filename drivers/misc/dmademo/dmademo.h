@@ -37,7 +37,7 @@ struct dmademo_region {
  * @dst: Bus address to write to, unless @op is DMADEMO_OP_CRC32.
  * @length: Bytes.
  * @value: The byte to fill with; the CRC-32.
- * @status: 0 or -EIO, once it is done.
+ * @status: 0, -EIO or -ENOMEM, once it is done.
  * @done: Completed by the interrupt handler.
  */
 struct dmademo_desc {

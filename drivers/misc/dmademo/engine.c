@@ -8,6 +8,7 @@
  * That, and turning a bus address back into a physical one, is why it includes
  * what a driver has no business with.
  */
+#include <linux/cc_platform.h>
 #include <linux/crc32.h>
 #include <linux/device.h>
 #include <linux/dma-direct.h>
@@ -104,7 +105,7 @@ static int engine_process(struct dmademo_engine *engine,
 		if ((reads && !from) || (writes && !to)) {
 			engine_unmap(to);
 			engine_unmap(from);
-			return -EIO;
+			return -ENOMEM;
 		}
 
 		switch (desc->op) {
@@ -242,12 +243,17 @@ static void engine_stop(void *engine)
  * @engine: the engine
  * @dev: the device that it is; the engine goes away when @dev is unbound
  *
- * Return: 0 or a negative error.
+ * Return: 0, -EOPNOTSUPP on a machine that encrypts memory, or what else went
+ * wrong.
  */
 int dmademo_engine_init(struct dmademo_engine *engine, struct device *dev)
 {
 	struct irq_domain *domain;
 	int ret;
+
+	/* Its view of memory does not know about encryption. */
+	if (cc_platform_has(CC_ATTR_MEM_ENCRYPT))
+		return -EOPNOTSUPP;
 
 	engine->dev = dev;
 	engine->coherent = dev_is_dma_coherent(dev);

@@ -107,25 +107,49 @@ static struct dmademo_buffer *dmademo_buffer_create(struct dmademo *dd,
 	return buf;
 }
 
-static int dmademo_ioctl_info(struct dmademo_file *df, void *data)
+/**
+ * struct dmademo_call - one ioctl under way
+ * @info: Copy of user space's structure for DMADEMO_IOC_INFO, ...
+ * @alloc: ... DMADEMO_IOC_ALLOC, ...
+ * @free: ... DMADEMO_IOC_FREE, ...
+ * @run: ... and DMADEMO_IOC_RUN.
+ * @new_buffer: A buffer whose handle is reserved, but not valid until user space
+ *	has been told.
+ */
+struct dmademo_call {
+	/* first: what is copied from and to user space */
+	union {
+		struct dmademo_info	info;
+		struct dmademo_alloc	alloc;
+		struct dmademo_free	free;
+		struct dmademo_run	run;
+	};
+	struct dmademo_buffer		*new_buffer;
+};
+
+static int dmademo_ioctl_info(struct dmademo_file *df,
+			      struct dmademo_call *call)
 {
-	struct dmademo_info *arg = data;
+	struct dmademo_info *arg = &call->info;
 
 	if (arg->flags)
 		return -EINVAL;
 	arg->version = DMADEMO_VERSION;
 	arg->max_bytes = DMADEMO_MAX_BYTES;
-	arg->mmap_mode = df->dd->config.mmap == DMA_CUSTOM_MMAP_PFN ?
-			 DMADEMO_MMAP_PFN : DMADEMO_MMAP_PAGES;
-	if (df->dd->engine.coherent)
+	arg->mmap_mode = DMADEMO_MMAP_PFN;
+	if (df->dd->engine.coherent) {
 		arg->flags = DMADEMO_INFO_COHERENT;
+		if (df->dd->config.mmap == DMA_CUSTOM_MMAP_PAGES)
+			arg->mmap_mode = DMADEMO_MMAP_PAGES;
+	}
 	arg->dma_mask = dma_get_mask(df->dd->dev);
 	return 0;
 }
 
-static int dmademo_ioctl_alloc(struct dmademo_file *df, void *data)
+static int dmademo_ioctl_alloc(struct dmademo_file *df,
+			       struct dmademo_call *call)
 {
-	struct dmademo_alloc *arg = data;
+	struct dmademo_alloc *arg = &call->alloc;
 	struct dmademo_buffer *buf;
 	u32 handle;
 	int ret;
@@ -137,25 +161,47 @@ static int dmademo_ioctl_alloc(struct dmademo_file *df, void *data)
 	buf = dmademo_buffer_create(df->dd, arg->bytes);
 	if (!buf)
 		return -ENOMEM;
-	arg->bytes_held = buf->size;
-	arg->bus_addr = capable(CAP_SYS_RAWIO) ? buf->region.start : 0;
-
-	/* From here on the buffer is the handle's, and can be freed by it. */
-	ret = xa_alloc(&df->buffers, &handle, buf, XA_LIMIT(1, HANDLE_MAX),
-		       GFP_KERNEL_ACCOUNT);
+	ret = xa_alloc(&df->buffers, &handle, NULL,
+		       XA_LIMIT(1, HANDLE_MAX), GFP_KERNEL_ACCOUNT);
 	if (ret) {
 		dmademo_buffer_put(buf);
 		return ret == -EBUSY ? -ENOSPC : ret;
 	}
+
+	arg->bytes_held = buf->size;
+	arg->bus_addr = capable(CAP_SYS_RAWIO) ? buf->region.start : 0;
 	arg->handle = handle;
 	arg->mmap_offset = (u64)handle << HANDLE_SHIFT;
+	call->new_buffer = buf;
 	return 0;
 }
 
-static int dmademo_ioctl_free(struct dmademo_file *df, void *data)
+/* Makes the handle of a new buffer valid, or takes both back after an error. */
+static void dmademo_alloc_finish(struct dmademo_file *df,
+				 struct dmademo_call *call, int error)
 {
-	struct dmademo_free *arg = data;
-	struct dmademo_buffer *buf = xa_erase(&df->buffers, arg->handle);
+	if (error) {
+		xa_release(&df->buffers, call->alloc.handle);
+		dmademo_buffer_put(call->new_buffer);
+	} else {
+		/* Cannot fail: the place is reserved. */
+		xa_store(&df->buffers, call->alloc.handle, call->new_buffer,
+			 GFP_KERNEL_ACCOUNT);
+	}
+}
+
+static int dmademo_ioctl_free(struct dmademo_file *df,
+			      struct dmademo_call *call)
+{
+	u32 handle = call->free.handle;
+	struct dmademo_buffer *buf;
+
+	/* Not xa_erase(), which would take a reserved handle back too. */
+	xa_lock(&df->buffers);
+	buf = xa_load(&df->buffers, handle);
+	if (buf)
+		__xa_erase(&df->buffers, handle);
+	xa_unlock(&df->buffers);
 
 	if (!buf)
 		return -ENOENT;
@@ -186,9 +232,10 @@ static struct dmademo_buffer *dmademo_run_side(struct dmademo_file *df,
 	return buf;
 }
 
-static int dmademo_ioctl_run(struct dmademo_file *df, void *data)
+static int dmademo_ioctl_run(struct dmademo_file *df,
+			     struct dmademo_call *call)
 {
-	struct dmademo_run *arg = data;
+	struct dmademo_run *arg = &call->run;
 	struct dmademo_buffer *src, *dst;
 	struct dmademo_desc desc = {};
 	int ret;
@@ -237,19 +284,12 @@ out_put_src:
  * struct dmademo_ioctl - one ioctl
  * @size: Size of the structure that this kernel knows.
  * @min_size: Size of its first version.
- * @run: Does it, on a copy of user space's structure in kernel memory.
+ * @run: Does it.
  */
 struct dmademo_ioctl {
 	size_t	size;
 	size_t	min_size;
-	int	(*run)(struct dmademo_file *df, void *data);
-};
-
-union dmademo_ioctl_data {
-	struct dmademo_info	info;
-	struct dmademo_alloc	alloc;
-	struct dmademo_free	free;
-	struct dmademo_run	run;
+	int	(*run)(struct dmademo_file *df, struct dmademo_call *call);
 };
 
 #define DMADEMO_IOCTL(nr, type, last, fn) \
@@ -272,7 +312,7 @@ static long dmademo_ioctl(struct file *file, unsigned int cmd,
 	struct dmademo_file *df = file->private_data;
 	void __user *uarg = (void __user *)arg;
 	const struct dmademo_ioctl *ioctl;
-	union dmademo_ioctl_data data;
+	struct dmademo_call call = {};
 	u32 size;
 	int ret;
 
@@ -287,16 +327,16 @@ static long dmademo_ioctl(struct file *file, unsigned int cmd,
 		return -EINVAL;
 	if (size > PAGE_SIZE)
 		return -E2BIG;
-	ret = copy_struct_from_user(&data, ioctl->size, uarg, size);
+	ret = copy_struct_from_user(&call, ioctl->size, uarg, size);
 	if (ret)
 		return ret;
 
-	ret = ioctl->run(df, &data);
-	if (ret)
-		return ret;
-	if (copy_to_user(uarg, &data, min(size, ioctl->size)))
-		return -EFAULT;
-	return 0;
+	ret = ioctl->run(df, &call);
+	if (!ret && copy_to_user(uarg, &call, min(size, ioctl->size)))
+		ret = -EFAULT;
+	if (call.new_buffer)
+		dmademo_alloc_finish(df, &call, ret);
+	return ret;
 }
 
 static void dmademo_vm_open(struct vm_area_struct *vma)

@@ -82,7 +82,8 @@ struct dmademo_info {
  * which each mapping is one.
  *
  * Errors: -EINVAL if @bytes is 0 or too many, -ENOMEM if there is no contiguous
- * memory of that size, -ENOSPC if the file has no handle left.
+ * memory of that size, -ENOSPC if the file has no handle left.  After an error,
+ * -EFAULT among them, nothing is allocated.
  */
 struct dmademo_alloc {
 	__u32 size;
@@ -146,7 +147,8 @@ enum dmademo_op {
  * Errors: -EINVAL if @op is unknown, @length is 0, a member that @op does not
  * use is not 0, @value is over 255 or the two ranges of a copy overlap; -ENOENT
  * if @src or @dst names no buffer of this file; -ERANGE if a range goes past
- * the end of its buffer; -EIO if the device met a bus error; -ENOMEM.
+ * the end of its buffer; -EIO if the device met a bus error; -ENOMEM if it ran
+ * out of memory.
  */
 struct dmademo_run {
 	__u32 size;

@@ -5,6 +5,8 @@
 #include <kunit/device.h>
 #include <linux/dma-direct.h>
 #include <linux/mm.h>
+#include <linux/scatterlist.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "custom_kunit.h"
@@ -40,6 +42,15 @@ static void attach_twice_is_busy(struct kunit *test)
 	struct device *dev = custom_kunit_device(test, NULL);
 
 	KUNIT_EXPECT_EQ(test, -EBUSY, dma_custom_attach(dev, NULL));
+	KUNIT_EXPECT_TRUE(test, dma_custom_attached(dev));
+}
+
+static void attach_twice_with_an_offset_is_busy(struct kunit *test)
+{
+	static const struct dma_custom_config cfg = { .bus_offset = SZ_1G };
+	struct device *dev = custom_kunit_device(test, &cfg);
+
+	KUNIT_EXPECT_EQ(test, -EBUSY, dma_custom_attach(dev, &cfg));
 	KUNIT_EXPECT_TRUE(test, dma_custom_attached(dev));
 }
 
@@ -120,9 +131,8 @@ static void attach_keeps_firmware_ranges(struct kunit *test)
 static void detach_restores_the_device(struct kunit *test)
 {
 	static const struct dma_custom_config cfg = { .bus_offset = SZ_1G };
-	struct device *dev = custom_kunit_plain_device(test, "dev");
+	struct device *dev = custom_kunit_device(test, &cfg);
 
-	KUNIT_ASSERT_EQ(test, 0, dma_custom_attach(dev, &cfg));
 	dma_custom_detach(dev);
 	expect_untouched(test, dev);
 }
@@ -177,6 +187,29 @@ static void detach_leaks_live_buffers(struct kunit *test)
 	__free_page(page);
 }
 
+/* As remoteproc does for the virtio devices below it. */
+static void copied_ops_without_state_are_dma_directs(struct kunit *test)
+{
+	struct device *dev = custom_kunit_plain_device(test, "child");
+	struct device *parent = custom_kunit_device(test, NULL);
+	struct sg_table sgt;
+	dma_addr_t dma_addr;
+	void *cpu_addr;
+
+	set_dma_ops(dev, get_dma_ops(parent));
+	KUNIT_EXPECT_FALSE(test, dma_custom_attached(dev));
+	dma_custom_detach(dev);
+	KUNIT_EXPECT_PTR_EQ(test, get_dma_ops(parent), get_dma_ops(dev));
+
+	cpu_addr = dma_alloc_attrs(dev, PAGE_SIZE, &dma_addr, GFP_KERNEL, 0);
+	KUNIT_ASSERT_NOT_NULL(test, cpu_addr);
+	KUNIT_EXPECT_EQ(test, 0, dma_get_sgtable(dev, &sgt, cpu_addr, dma_addr,
+						 PAGE_SIZE));
+	sg_free_table(&sgt);
+	dma_free_attrs(dev, PAGE_SIZE, cpu_addr, dma_addr, 0);
+	set_dma_ops(dev, NULL);
+}
+
 static void devm_attach_ends_with_unbind(struct kunit *test)
 {
 	struct device *dev = custom_kunit_plain_device(test, "dev");
@@ -221,6 +254,7 @@ static struct kunit_case custom_attach_cases[] = {
 	KUNIT_CASE(attach_with_defaults),
 	KUNIT_CASE(attach_leaves_other_devices_alone),
 	KUNIT_CASE(attach_twice_is_busy),
+	KUNIT_CASE(attach_twice_with_an_offset_is_busy),
 	KUNIT_CASE(attach_over_other_ops_is_busy),
 	KUNIT_CASE(attach_needs_a_dma_mask),
 	KUNIT_CASE_PARAM(attach_refuses_bad_config, bad_config_gen_params),
@@ -231,6 +265,7 @@ static struct kunit_case custom_attach_cases[] = {
 	KUNIT_CASE(detach_keeps_other_ops),
 	KUNIT_CASE(attach_again_after_detach),
 	KUNIT_CASE(detach_leaks_live_buffers),
+	KUNIT_CASE(copied_ops_without_state_are_dma_directs),
 	KUNIT_CASE(devm_attach_ends_with_unbind),
 	KUNIT_CASE(devm_attach_outlives_managed_buffers),
 	KUNIT_CASE(devm_attach_reports_errors),

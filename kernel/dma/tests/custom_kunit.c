@@ -12,6 +12,9 @@ struct device *custom_kunit_plain_device(struct kunit *test, const char *name)
 	struct device *dev = kunit_device_register(test, name);
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+	if (get_dma_ops(dev))
+		kunit_skip(test, "the architecture has DMA ops of its own");
+	dev_set_dma_coherent(dev);
 	KUNIT_ASSERT_EQ(test, 0,
 			dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64)));
 	return dev;
@@ -28,6 +31,8 @@ struct device *custom_kunit_device(struct kunit *test,
 	struct device *dev = custom_kunit_plain_device(test, "attached");
 	int ret;
 
+	if (cfg && cfg->bus_offset && IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA))
+		kunit_skip(test, "the architecture translates bus addresses");
 	KUNIT_ASSERT_EQ(test, 0, dma_custom_attach(dev, cfg));
 	ret = kunit_add_action_or_reset(test, custom_kunit_detach, dev);
 	KUNIT_ASSERT_EQ(test, 0, ret);

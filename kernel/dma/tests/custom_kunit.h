@@ -16,10 +16,13 @@ struct custom_kunit_buffer {
 	dma_addr_t	dma_addr;
 };
 
-/* A DMA capable device with 64-bit masks that nothing is attached to. */
+/* A coherent device with 64-bit masks that nothing is attached to. */
 struct device *custom_kunit_plain_device(struct kunit *test, const char *name);
 
-/* The same with the provider attached; detached when the test ends. */
+/*
+ * The same with the provider attached; detached when the test ends.  Skips the
+ * test where the architecture cannot have it.
+ */
 struct device *custom_kunit_device(struct kunit *test,
 				   const struct dma_custom_config *cfg);
 

@@ -14,9 +14,14 @@
 
 #include "custom_kunit.h"
 
-/* More than one batch and more than one page table, with ragged ends. */
-#define PAGES	1023
+/*
+ * As large as a buffer can be, less a page: with 4 KiB pages more than one page
+ * table, and on 64-bit more than one batch, with a ragged end.
+ */
+#define PAGES	((1UL << MAX_PAGE_ORDER) - 1)
 #define SIZE	(PAGES * PAGE_SIZE)
+/* A page in the middle. */
+#define MIDDLE	(PAGES / 2 + 1)
 
 /* What the driver behind the mapped file does. */
 struct mapping {
@@ -88,13 +93,13 @@ static const struct file_operations mapping_fops = {
 	.mmap = mapping_mmap,
 };
 
-/* mmap() of the buffer; returns the user address or a negative error. */
-static long do_mmap_file(struct kunit *test, struct mapping *m, size_t len,
-			 unsigned long prot, unsigned long flags,
-			 unsigned long page)
+/* mmap() of the buffer; returns the user address or an error. */
+static unsigned long do_mmap_file(struct kunit *test, struct mapping *m,
+				  size_t len, unsigned long prot,
+				  unsigned long flags, unsigned long page)
 {
+	unsigned long addr;
 	struct file *file;
-	long addr;
 
 	if (!IS_ENABLED(CONFIG_MMU))
 		kunit_skip(test, "needs an MMU");
@@ -106,19 +111,28 @@ static long do_mmap_file(struct kunit *test, struct mapping *m, size_t len,
 	return addr;
 }
 
-static long map_shared(struct kunit *test, struct mapping *m, size_t len,
-		       unsigned long page)
+static unsigned long map_shared(struct kunit *test, struct mapping *m,
+				size_t len, unsigned long page)
 {
 	return do_mmap_file(test, m, len, PROT_READ | PROT_WRITE, MAP_SHARED,
 			    page);
 }
 
+static void __user *user_ptr(struct kunit *test, unsigned long addr)
+{
+	KUNIT_ASSERT_FALSE_MSG(test, IS_ERR_VALUE(addr), "mmap() failed: %ld",
+			       (long)addr);
+	return (void __user *)addr;
+}
+
 static void __user *map_all(struct kunit *test, struct mapping *m)
 {
-	long addr = map_shared(test, m, SIZE, 0);
+	return user_ptr(test, map_shared(test, m, SIZE, 0));
+}
 
-	KUNIT_ASSERT_GT(test, addr, 0);
-	return (void __user *)addr;
+static void expect_error(struct kunit *test, int error, unsigned long addr)
+{
+	KUNIT_EXPECT_EQ(test, (long)error, (long)addr);
 }
 
 static unsigned long read_user(struct kunit *test, void __user *uaddr)
@@ -190,29 +204,29 @@ static void two_mappings_share_the_buffer(struct kunit *test)
 static void partial_mapping_starts_at_its_offset(struct kunit *test)
 {
 	struct mapping *m = mapping(test, mode_param(test));
-	long addr = map_shared(test, m, 3 * PAGE_SIZE, 600);
-	void __user *uaddr = (void __user *)addr;
+	void __user *uaddr;
 
-	KUNIT_ASSERT_GT(test, addr, 0);
-	KUNIT_EXPECT_EQ(test, 600, read_user(test, uaddr));
-	KUNIT_EXPECT_EQ(test, 602, read_user(test, uaddr + 2 * PAGE_SIZE));
+	uaddr = user_ptr(test, map_shared(test, m, 3 * PAGE_SIZE, MIDDLE));
+	KUNIT_EXPECT_EQ(test, MIDDLE, read_user(test, uaddr));
+	KUNIT_EXPECT_EQ(test, MIDDLE + 2,
+			read_user(test, uaddr + 2 * PAGE_SIZE));
 }
 
 static void last_page_can_be_mapped(struct kunit *test)
 {
 	struct mapping *m = mapping(test, mode_param(test));
-	long addr = map_shared(test, m, PAGE_SIZE, PAGES - 1);
+	void __user *uaddr;
 
-	KUNIT_ASSERT_GT(test, addr, 0);
-	KUNIT_EXPECT_EQ(test, PAGES - 1, read_user(test, (void __user *)addr));
+	uaddr = user_ptr(test, map_shared(test, m, PAGE_SIZE, PAGES - 1));
+	KUNIT_EXPECT_EQ(test, PAGES - 1, read_user(test, uaddr));
 }
 
 static void length_past_the_end(struct kunit *test)
 {
 	struct mapping *m = mapping(test, mode_param(test));
 
-	KUNIT_EXPECT_EQ(test, -ENXIO, map_shared(test, m, SIZE + PAGE_SIZE, 0));
-	KUNIT_EXPECT_EQ(test, -ENXIO, map_shared(test, m, SIZE, 1));
+	expect_error(test, -ENXIO, map_shared(test, m, SIZE + PAGE_SIZE, 0));
+	expect_error(test, -ENXIO, map_shared(test, m, SIZE, 1));
 }
 
 struct bad_offset {
@@ -238,7 +252,7 @@ static void offset_past_the_end(struct kunit *test)
 	/* Set by the driver, as mmap() itself refuses the largest ones. */
 	m->set_pgoff = true;
 	m->pgoff = bad->page;
-	KUNIT_EXPECT_EQ(test, -ENXIO, map_shared(test, m, 2 * PAGE_SIZE, 0));
+	expect_error(test, -ENXIO, map_shared(test, m, 2 * PAGE_SIZE, 0));
 }
 
 static void size_over_the_buffer(struct kunit *test)
@@ -246,9 +260,9 @@ static void size_over_the_buffer(struct kunit *test)
 	struct mapping *m = mapping(test, mode_param(test));
 
 	m->size = SIZE + 1;
-	KUNIT_EXPECT_EQ(test, -ENXIO, map_shared(test, m, PAGE_SIZE, 0));
+	expect_error(test, -ENXIO, map_shared(test, m, PAGE_SIZE, 0));
 	m->size = SIZE_MAX;
-	KUNIT_EXPECT_EQ(test, -ENXIO, map_shared(test, m, PAGE_SIZE, 0));
+	expect_error(test, -ENXIO, map_shared(test, m, PAGE_SIZE, 0));
 }
 
 static void size_below_the_buffer_limits_the_mapping(struct kunit *test)
@@ -256,8 +270,8 @@ static void size_below_the_buffer_limits_the_mapping(struct kunit *test)
 	struct mapping *m = mapping(test, mode_param(test));
 
 	m->size = PAGE_SIZE + 1;
-	KUNIT_EXPECT_GT(test, map_shared(test, m, 2 * PAGE_SIZE, 0), 0);
-	KUNIT_EXPECT_EQ(test, -ENXIO, map_shared(test, m, 3 * PAGE_SIZE, 0));
+	user_ptr(test, map_shared(test, m, 2 * PAGE_SIZE, 0));
+	expect_error(test, -ENXIO, map_shared(test, m, 3 * PAGE_SIZE, 0));
 }
 
 static void unknown_bus_address(struct kunit *test)
@@ -266,7 +280,7 @@ static void unknown_bus_address(struct kunit *test)
 
 	m->dma_addr += PAGE_SIZE;
 	m->size = PAGE_SIZE;
-	KUNIT_EXPECT_EQ(test, -ENXIO, map_shared(test, m, PAGE_SIZE, 0));
+	expect_error(test, -ENXIO, map_shared(test, m, PAGE_SIZE, 0));
 }
 
 static void freed_buffer(struct kunit *test)
@@ -274,35 +288,37 @@ static void freed_buffer(struct kunit *test)
 	struct mapping *m = mapping(test, mode_param(test));
 
 	custom_kunit_free(test, m->buf);
-	KUNIT_EXPECT_EQ(test, -ENXIO, map_shared(test, m, PAGE_SIZE, 0));
+	expect_error(test, -ENXIO, map_shared(test, m, PAGE_SIZE, 0));
 }
 
 static void private_writable_is_refused(struct kunit *test)
 {
 	struct mapping *m = mapping(test, mode_param(test));
 
-	KUNIT_EXPECT_EQ(test, -EINVAL,
-			do_mmap_file(test, m, SIZE, PROT_READ | PROT_WRITE,
-				     MAP_PRIVATE, 0));
+	expect_error(test, -EINVAL,
+		     do_mmap_file(test, m, SIZE, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE, 0));
+}
+
+static void __user *map_private(struct kunit *test, struct mapping *m)
+{
+	return user_ptr(test, do_mmap_file(test, m, PAGE_SIZE, PROT_READ,
+					   MAP_PRIVATE, 7));
 }
 
 static void private_read_only_reads_the_buffer(struct kunit *test)
 {
 	struct mapping *m = mapping(test, mode_param(test));
-	long addr = do_mmap_file(test, m, PAGE_SIZE, PROT_READ, MAP_PRIVATE, 7);
 
-	KUNIT_ASSERT_GT(test, addr, 0);
-	KUNIT_EXPECT_EQ(test, 7, read_user(test, (void __user *)addr));
+	KUNIT_EXPECT_EQ(test, 7, read_user(test, map_private(test, m)));
 }
 
 static void private_read_only_stays_read_only(struct kunit *test)
 {
 	struct mapping *m = mapping(test, mode_param(test));
-	long addr = do_mmap_file(test, m, SIZE, PROT_READ, MAP_PRIVATE, 0);
 
-	KUNIT_ASSERT_GT(test, addr, 0);
 	KUNIT_EXPECT_EQ(test, 0,
-			flags_at(test, (void __user *)addr) & VM_MAYWRITE);
+			flags_at(test, map_private(test, m)) & VM_MAYWRITE);
 }
 
 static void mapping_neither_grows_nor_is_dumped(struct kunit *test)

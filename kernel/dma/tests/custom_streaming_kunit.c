@@ -4,9 +4,11 @@
  * What dma-direct does with them is dma-direct's; these cases show that the
  * calls arrive there, with the bus offset on the device's side only.
  */
+#include <linux/dma-direct.h>
 #include <linux/mm.h>
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
+#include <linux/swiotlb.h>
 
 #include "custom_kunit.h"
 
@@ -30,6 +32,16 @@ static const struct dma_custom_config *offset_param(struct kunit *test)
 	return &((const struct offset_case *)test->param_value)->cfg;
 }
 
+/* Where a bus address is to be the one of the memory itself. */
+static struct device *direct_device(struct kunit *test)
+{
+	struct device *dev = custom_kunit_device(test, offset_param(test));
+
+	if (is_swiotlb_force_bounce(dev))
+		kunit_skip(test, "everything is bounced");
+	return dev;
+}
+
 static void *page_of_memory(struct kunit *test)
 {
 	void *mem = (void *)kunit_kmalloc(test, 2 * PAGE_SIZE, GFP_KERNEL);
@@ -41,7 +53,7 @@ static void *page_of_memory(struct kunit *test)
 static void map_single_gives_the_bus_address(struct kunit *test)
 {
 	const struct dma_custom_config *cfg = offset_param(test);
-	struct device *dev = custom_kunit_device(test, cfg);
+	struct device *dev = direct_device(test);
 	void *mem = page_of_memory(test);
 	dma_addr_t dma_addr;
 
@@ -55,7 +67,7 @@ static void map_single_gives_the_bus_address(struct kunit *test)
 static void map_page_gives_the_bus_address(struct kunit *test)
 {
 	const struct dma_custom_config *cfg = offset_param(test);
-	struct device *dev = custom_kunit_device(test, cfg);
+	struct device *dev = direct_device(test);
 	void *mem = page_of_memory(test);
 	dma_addr_t dma_addr;
 
@@ -70,7 +82,7 @@ static void map_page_gives_the_bus_address(struct kunit *test)
 static void map_resource_gives_the_bus_address(struct kunit *test)
 {
 	const struct dma_custom_config *cfg = offset_param(test);
-	struct device *dev = custom_kunit_device(test, cfg);
+	struct device *dev = direct_device(test);
 	phys_addr_t mmio = SZ_2G + SZ_512M;
 	dma_addr_t dma_addr;
 
@@ -83,7 +95,7 @@ static void map_resource_gives_the_bus_address(struct kunit *test)
 static void map_sgtable_gives_the_bus_addresses(struct kunit *test)
 {
 	const struct dma_custom_config *cfg = offset_param(test);
-	struct device *dev = custom_kunit_device(test, cfg);
+	struct device *dev = direct_device(test);
 	void *mem = page_of_memory(test);
 	unsigned int i, wrong = 0;
 	struct scatterlist *sg;
@@ -105,44 +117,94 @@ static void map_sgtable_gives_the_bus_addresses(struct kunit *test)
 	sg_free_table(&sgt);
 }
 
-static void sync_calls_reach_the_provider(struct kunit *test)
+/* A driver may leave out what this denies, so nobody may deny it. */
+static void sync_is_needed(struct kunit *test)
 {
 	struct device *dev = custom_kunit_device(test, NULL);
 	void *mem = page_of_memory(test);
 	dma_addr_t dma_addr;
 
-	/* A driver may skip what this denies; so the core may not deny it. */
 	dma_addr = dma_map_single(dev, mem, 64, DMA_BIDIRECTIONAL);
 	KUNIT_ASSERT_EQ(test, 0, dma_mapping_error(dev, dma_addr));
 	KUNIT_EXPECT_TRUE(test, dma_need_sync(dev, dma_addr));
 	dma_unmap_single(dev, dma_addr, 64, DMA_BIDIRECTIONAL);
 }
 
-static void sync_keeps_the_data(struct kunit *test)
+/*
+ * With swiotlb=force on the kernel command line every mapping is bounced, and
+ * what the device sees, @bounce, and what the CPU sees, @mem, are two things
+ * that only mapping, syncing and unmapping make equal.
+ */
+static struct device *bouncing_device(struct kunit *test)
 {
 	struct device *dev = custom_kunit_device(test, offset_param(test));
-	u32 *mem = page_of_memory(test);
-	struct scatterlist sg;
+
+	if (!is_swiotlb_force_bounce(dev))
+		kunit_skip(test, "needs swiotlb=force");
+	return dev;
+}
+
+static u32 *bounce_of(struct kunit *test, struct device *dev,
+		      dma_addr_t dma_addr, void *mem)
+{
+	u32 *bounce = phys_to_virt(dma_to_phys(dev, dma_addr));
+
+	KUNIT_ASSERT_PTR_NE(test, mem, (void *)bounce);
+	return bounce;
+}
+
+static void sync_single_moves_bounced_data(struct kunit *test)
+{
+	struct device *dev = bouncing_device(test);
+	u32 *mem = page_of_memory(test), *bounce;
 	dma_addr_t dma_addr;
 
-	mem[0] = 0x5eed;
+	mem[0] = 1;
 	dma_addr = dma_map_single(dev, mem, 64, DMA_BIDIRECTIONAL);
 	KUNIT_ASSERT_EQ(test, 0, dma_mapping_error(dev, dma_addr));
-	dma_sync_single_for_cpu(dev, dma_addr, 64, DMA_BIDIRECTIONAL);
-	mem[1] = 0xfeed;
-	dma_sync_single_for_device(dev, dma_addr, 64, DMA_BIDIRECTIONAL);
-	dma_unmap_single(dev, dma_addr, 64, DMA_BIDIRECTIONAL);
+	bounce = bounce_of(test, dev, dma_addr, mem);
+	KUNIT_EXPECT_EQ(test, 1, bounce[0]);
 
+	bounce[0] = 2;
+	KUNIT_EXPECT_EQ(test, 1, mem[0]);
+	dma_sync_single_for_cpu(dev, dma_addr, 64, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, 2, mem[0]);
+
+	mem[0] = 3;
+	KUNIT_EXPECT_EQ(test, 2, bounce[0]);
+	dma_sync_single_for_device(dev, dma_addr, 64, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, 3, bounce[0]);
+
+	bounce[0] = 4;
+	dma_unmap_single(dev, dma_addr, 64, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, 4, mem[0]);
+}
+
+static void sync_sg_moves_bounced_data(struct kunit *test)
+{
+	struct device *dev = bouncing_device(test);
+	u32 *mem = page_of_memory(test), *bounce;
+	struct scatterlist sg;
+
+	mem[0] = 1;
 	sg_init_one(&sg, mem, 64);
 	KUNIT_ASSERT_EQ(test, 1, dma_map_sg(dev, &sg, 1, DMA_BIDIRECTIONAL));
-	dma_sync_sg_for_cpu(dev, &sg, 1, DMA_BIDIRECTIONAL);
-	mem[2] = 0xbeef;
-	dma_sync_sg_for_device(dev, &sg, 1, DMA_BIDIRECTIONAL);
-	dma_unmap_sg(dev, &sg, 1, DMA_BIDIRECTIONAL);
+	bounce = bounce_of(test, dev, sg_dma_address(&sg), mem);
+	KUNIT_EXPECT_EQ(test, 1, bounce[0]);
 
-	KUNIT_EXPECT_EQ(test, 0x5eed, mem[0]);
-	KUNIT_EXPECT_EQ(test, 0xfeed, mem[1]);
-	KUNIT_EXPECT_EQ(test, 0xbeef, mem[2]);
+	bounce[0] = 2;
+	KUNIT_EXPECT_EQ(test, 1, mem[0]);
+	dma_sync_sg_for_cpu(dev, &sg, 1, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, 2, mem[0]);
+
+	mem[0] = 3;
+	KUNIT_EXPECT_EQ(test, 2, bounce[0]);
+	dma_sync_sg_for_device(dev, &sg, 1, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, 3, bounce[0]);
+
+	bounce[0] = 4;
+	dma_unmap_sg(dev, &sg, 1, DMA_BIDIRECTIONAL);
+	KUNIT_EXPECT_EQ(test, 4, mem[0]);
 }
 
 static void map_out_of_reach_is_an_error(struct kunit *test)
@@ -187,10 +249,14 @@ static void required_mask_is_dma_directs(struct kunit *test)
 
 static void required_mask_covers_the_offset(struct kunit *test)
 {
-	static const struct dma_custom_config cfg = { .bus_offset = OFFSET };
-	struct device *dev = custom_kunit_device(test, &cfg);
+	struct device *plain = custom_kunit_plain_device(test, "plain");
+	u64 mask = dma_get_required_mask(plain);
+	struct dma_custom_config cfg = { .bus_offset = mask + 1 };
 
-	KUNIT_EXPECT_GE(test, dma_get_required_mask(dev), (u64)OFFSET);
+	if (mask >= (dma_addr_t)DMA_BIT_MASK(64) / 2)
+		kunit_skip(test, "RAM fills the bus address space");
+	KUNIT_EXPECT_EQ(test, 2 * mask + 1,
+			dma_get_required_mask(custom_kunit_device(test, &cfg)));
 }
 
 static void max_mapping_size_is_dma_directs(struct kunit *test)
@@ -208,8 +274,9 @@ static struct kunit_case custom_streaming_cases[] = {
 	KUNIT_CASE_PARAM(map_resource_gives_the_bus_address, offset_gen_params),
 	KUNIT_CASE_PARAM(map_sgtable_gives_the_bus_addresses,
 			 offset_gen_params),
-	KUNIT_CASE(sync_calls_reach_the_provider),
-	KUNIT_CASE_PARAM(sync_keeps_the_data, offset_gen_params),
+	KUNIT_CASE(sync_is_needed),
+	KUNIT_CASE_PARAM(sync_single_moves_bounced_data, offset_gen_params),
+	KUNIT_CASE_PARAM(sync_sg_moves_bounced_data, offset_gen_params),
 	KUNIT_CASE(map_out_of_reach_is_an_error),
 	KUNIT_CASE(unsupported_mask_is_refused),
 	KUNIT_CASE(supported_mask_is_set),
