@@ -87,6 +87,8 @@ need() {
 			;;
 		lint)
 			have shellcheck || pkgs+=(shellcheck)
+			# checkpatch.pl wants more than the perl of a minimal system
+			perl -MTerm::ANSIColor -e 1 2>/dev/null || pkgs+=(perl)
 			/usr/bin/python3 -c 'import git, ply' 2>/dev/null ||
 				pkgs+=(python3-git python3-ply)
 			;;
