@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # Shared by the scripts beside it: messages, packages, the kernel base, building
 # and booting.  To be sourced, not run.
@@ -24,8 +25,8 @@ bad_usage() {
 	exit 2
 }
 
-# The header comment of the script is its help.
-print_help() { sed -n '2,/^$/{/^#/!d;s/^# \{0,1\}//;p}' "$0"; }
+# The header comment of the script is its help, from its third line on.
+print_help() { sed -n '3,/^$/{/^#/!d;s/^# \{0,1\}//;p}' "$0"; }
 
 # --- build/ ---------------------------------------------------------------
 
@@ -422,7 +423,7 @@ run_guest() {
 		-m 1024 -nodefaults -display none -serial stdio -no-reboot \
 		-kernel "$GUEST_KERNEL" -initrd "$dir/initramfs" \
 		-append "console=ttyS0 panic=-1 oops=panic quiet $cmdline" \
-		</dev/null 2>&1 | tee "$log" | tr -d '\r' |
-		sed -n '/^guest: begin/,/^guest: exit/{/^guest: /!s/^/    /p}' || true
+		</dev/null 2>&1 | tee "$log" |
+		sed -un 's/\r$//;/^guest: begin/,/^guest: exit/{/^guest: /!s/^/    /p}' || true
 	tr -d '\r' <"$log" | grep -qx 'guest: exit 0'
 }
