@@ -5,6 +5,12 @@
 
 set -euo pipefail
 
+# What the caller's environment and git configuration say is for other work.
+export LC_ALL=C.UTF-8
+unset LANGUAGE ARCH CROSS_COMPILE KBUILD_OUTPUT KCFLAGS MAKEFLAGS O
+export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
+export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
+
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=$TOP/build
 LOGS=$BUILD/logs
@@ -34,7 +40,9 @@ print_help() { sed -n '3,/^$/{/^#/!d;s/^# \{0,1\}//;p}' "$0"; }
 enter_build() {
 	[[ $TOP != *[[:space:]:]* ]] ||
 		die "a kernel cannot be built below $TOP: its name has a space or a colon"
-	mkdir -p "$LOGS"
+	mkdir -p "$LOGS" 2>/dev/null || true
+	[[ -w $BUILD && -w $LOGS ]] ||
+		die "cannot write to $BUILD; run this as root, or remove that directory first"
 	if [[ -z ${DMA_BUILD_LOCKED:-} ]]; then
 		exec 9>"$BUILD/.lock"
 		flock -n 9 || die "another script is at work in $BUILD; wait for it to end"
@@ -164,18 +172,26 @@ select_base() {
 	SERIES_DIR=$PATCHES/$BASE
 }
 
-kernel_git() { git -C "$LINUX" -c commit.gpgsign=false -c gc.auto=0 "$@"; }
+kernel_git() { git -C "$LINUX" "$@"; }
 
-# Makes a source tree in $1 from the tree that the user points to.
+# The base_from functions make a source tree in $1.  They are called where "set
+# -e" has no effect.
+
 base_from_tree() {
 	[[ -n ${KERNEL_SRC:-} ]] || { BASE_TRIED+=("KERNEL_SRC: not set"); return 1; }
 	[[ -f $KERNEL_SRC/Kbuild && -f $KERNEL_SRC/Makefile ]] ||
 		die "KERNEL_SRC=$KERNEL_SRC is no kernel source tree"
 	step "copying the kernel from $KERNEL_SRC"
-	if git -C "$KERNEL_SRC" rev-parse HEAD >/dev/null 2>&1; then
-		git -C "$KERNEL_SRC" archive HEAD | tar -x -C "$1"
+	if [[ $(git -C "$KERNEL_SRC" rev-parse --show-toplevel 2>/dev/null) == "$(realpath "$KERNEL_SRC")" ]]; then
+		[[ -z $(git -C "$KERNEL_SRC" status --porcelain -uno) ]] ||
+			say "    note: changes there that are not committed are left out"
+		git -C "$KERNEL_SRC" archive HEAD | tar -x -C "$1" ||
+			die "cannot copy $KERNEL_SRC"
 	else
-		cp -a "$KERNEL_SRC/." "$1"
+		[[ ! -e $KERNEL_SRC/.config && ! -e $KERNEL_SRC/include/config ]] ||
+			die "KERNEL_SRC=$KERNEL_SRC has been built in; run make mrproper there first"
+		tar -C "$KERNEL_SRC" --exclude=./.git -cf - . | tar -x -C "$1" ||
+			die "cannot copy $KERNEL_SRC"
 	fi
 	BASE_ORIGIN="the tree $KERNEL_SRC"
 }
@@ -194,7 +210,11 @@ base_from_kernel_org() {
 		mv "$file.part" "$file"
 	fi
 	step "unpacking ${file##*/}"
-	tar -xf "$file" -C "$1" --strip-components=1
+	if ! tar -xf "$file" -C "$1" --strip-components=1 2>"$LOGS/unpack.log"; then
+		BASE_TRIED+=("$BASE_TARBALL: $(tail -n 1 "$LOGS/unpack.log")")
+		rm -rf "$file" "${1:?}"/*
+		return 1
+	fi
 	BASE_ORIGIN=${file##*/}
 }
 
@@ -229,9 +249,13 @@ base_from_debian() {
 		mv "$dir/part/${BASE_PACKAGE}"_*.deb "$deb"
 	fi
 	step "unpacking $BASE_PACKAGE $version"
-	dpkg-deb --fsys-tarfile "$deb" |
+	if ! dpkg-deb --fsys-tarfile "$deb" |
 		tar -xO --wildcards './usr/src/linux-source-*.tar.xz' |
-		tar -xJ -C "$1" --strip-components=1
+		tar -xJ -C "$1" --strip-components=1; then
+		BASE_TRIED+=("Debian package $BASE_PACKAGE $version: cannot be unpacked")
+		rm -f "$deb"
+		return 1
+	fi
 	# Debian's packaging makes git ignore all of the tree.
 	sed -i '/^# Debian packaging: ignore/,$d' "$1/.gitignore"
 	BASE_ORIGIN="Debian package $BASE_PACKAGE $version"
@@ -242,6 +266,8 @@ base_from_debian() {
 get_base() {
 	local tmp=$LINUX.tmp version
 	if [[ -d $LINUX ]]; then
+		[[ -z ${KERNEL_SRC:-} || $(kernel_git log -1 --format=%b base) == *"$KERNEL_SRC."* ]] ||
+			say "    note: KERNEL_SRC is not used, as $LINUX is there already; remove that to start over"
 		return 0
 	fi
 	need kernel
@@ -254,40 +280,50 @@ get_base() {
 		die "cannot get the kernel $BASE_TAG.  Tried:$(printf '\n    %s' "${BASE_TRIED[@]}")
 Point KERNEL_SRC to a source tree of $BASE_TAG and run this again."
 	fi
-	version=$(make -s -C "$tmp" kernelversion)
+	version=$(make -s -C "$tmp" kernelversion) || version=''
+	[[ -n $version && -f $tmp/MAINTAINERS ]] ||
+		die "what came from $BASE_ORIGIN is no kernel source"
 	say "    got $version from $BASE_ORIGIN"
 	[[ $version == "${BASE_TAG/-rc/.0-rc}" || $version == "$BASE_TAG" ]] ||
 		say "    note: the series is made for $BASE_TAG"
 	step "putting the base under git (half a minute)"
-	git -C "$tmp" init -q -b base
-	git -C "$tmp" config user.name "$MAINTAINER_NAME"
-	git -C "$tmp" config user.email "$MAINTAINER_EMAIL"
-	git -C "$tmp" add -A -f .
-	git -C "$tmp" -c commit.gpgsign=false -c gc.auto=0 commit -q \
-		-m "Linux $version" -m "From $BASE_ORIGIN."
-	mv "$tmp" "$LINUX"
+	if ! { git -C "$tmp" init -q -b base &&
+		git -C "$tmp" config user.name "$MAINTAINER_NAME" &&
+		git -C "$tmp" config user.email "$MAINTAINER_EMAIL" &&
+		git -C "$tmp" config gc.auto 0 &&
+		git -C "$tmp" add -A -f . &&
+		git -C "$tmp" commit -q -m "Linux $version" -m "From $BASE_ORIGIN." &&
+		mv "$tmp" "$LINUX"; }; then
+		die "cannot put the base under git in $tmp"
+	fi
 }
 
 series_patches() {
 	local patch
 	for patch in "$SERIES_DIR"/0*.patch; do
-		[[ ${patch##*/} == 0000-* ]] || printf '%s\n' "$patch"
+		[[ ! -e $patch || ${patch##*/} == 0000-* ]] || printf '%s\n' "$patch"
 	done
 }
 
 # The identity of the exported series, kept in the repository it was applied to.
-series_id() { cat "$SERIES_DIR"/0*.patch | sha256sum | cut -d ' ' -f 1; }
+series_id() { cat "$SERIES_DIR"/0*.patch 2>/dev/null | sha256sum | cut -d ' ' -f 1; }
+
+# on_series: true if the branch "series" is what is checked out in $LINUX.
+on_series() {
+	[[ $(kernel_git symbolic-ref -q HEAD || true) == refs/heads/series &&
+		! -e $LINUX/.git/rebase-merge && ! -e $LINUX/.git/rebase-apply ]]
+}
 
 # git_am DIR: applies the series to the tree in DIR.
 git_am() {
 	local -a patches
 	mapfile -t patches < <(series_patches)
 	((${#patches[@]})) || die "no patches in $SERIES_DIR"
-	if ! git -C "$1" -c commit.gpgsign=false -c gc.auto=0 -c am.threeWay=false \
-		am --quiet --committer-date-is-author-date "${patches[@]}" \
+	git -C "$1" am --abort >/dev/null 2>&1 || true # left by an interrupted run
+	if ! git -C "$1" am --quiet --committer-date-is-author-date "${patches[@]}" \
 		>"$LOGS/am.log" 2>&1; then
 		cat "$LOGS/am.log" >&2
-		git -C "$1" am --abort 2>/dev/null || true
+		git -C "$1" am --abort >/dev/null 2>&1 || true
 		die "the series does not apply to $BASE: the patch and the place are named above"
 	fi
 }
@@ -297,9 +333,9 @@ git_am() {
 get_series() {
 	get_base
 	if kernel_git rev-parse -q --verify series >/dev/null; then
-		if [[ $(kernel_git rev-parse series) != $(kernel_git config --get series.head || true) ||
+		if ! on_series || [[ $(kernel_git rev-parse series) != $(kernel_git config --get series.head || true) ||
 			-n $(kernel_git status --porcelain) ]]; then
-			say "    note: this takes the unexported work in $LINUX, not $SERIES_DIR"
+			say "    note: this takes what is checked out in $LINUX, not $SERIES_DIR"
 			return 0
 		fi
 		if [[ $(kernel_git config --get series.id || true) == "$(series_id)" ]]; then
@@ -326,14 +362,16 @@ kvm_works() {
 	if [[ ! -e $verdict ]]; then
 		if [[ ! -w /dev/kvm ]]; then
 			echo 'no usable /dev/kvm' >"$verdict"
-		elif timeout -k 5 20 qemu-system-x86_64 -accel kvm -m 512 -nodefaults \
-			-display none -serial stdio -no-reboot -kernel "$1" \
-			-append 'console=ttyS0 panic=-1 kunit.enable=0' \
-			</dev/null 2>&1 | tee "$LOGS/kvm.log" |
-			grep -q 'Kernel panic - not syncing'; then
-			echo works >"$verdict"
 		else
-			echo 'a guest on /dev/kvm does not boot' >"$verdict"
+			timeout -k 5 20 qemu-system-x86_64 -accel kvm -m 512 -nodefaults \
+				-display none -serial stdio -no-reboot -kernel "$1" \
+				-append 'console=ttyS0 panic=-1 kunit.enable=0' \
+				</dev/null >"$LOGS/kvm.log" 2>&1 || true
+			if grep -q 'Kernel panic - not syncing' "$LOGS/kvm.log"; then
+				echo works >"$verdict"
+			else
+				echo 'a guest on /dev/kvm does not boot' >"$verdict"
+			fi
 		fi
 		[[ $(<"$verdict") == works ]] ||
 			say "    $(<"$verdict"): emulating the CPU instead"
@@ -346,10 +384,12 @@ SPLATS='WARNING: |BUG: |KASAN: |UBSAN: |KCSAN: |Oops|general protection fault|'
 SPLATS+='possible circular locking|possible recursive locking|suspicious RCU|'
 SPLATS+='inconsistent lock state|Invalid wait context|sleeping function called|'
 SPLATS+='Bad page |DMA-API: .*: |kmemleak: [0-9]+ new|list_(add|del) corruption|'
+SPLATS+='non-static key|DMA-API: debugging out of memory|Kernel panic|'
 SPLATS+='blocked for more than|soft lockup|rcu.*detected stall|Call Trace:'
 
-# expect_no_splats LOG: false, and the lines, if the log has any.
+# expect_no_splats LOG: false, and the lines, if the log has any or is empty.
 expect_no_splats() {
+	[[ -s $1 ]] || { say "$1 is empty"; return 1; }
 	! grep -nE "$SPLATS" "$1"
 }
 
@@ -357,23 +397,24 @@ expect_no_splats() {
 # user programs, built from the series.
 get_guest() {
 	local out=$GUEST
+	[[ $(uname -m) == x86_64 ]] || die "the guest can be built on x86_64 only, this is $(uname -m)"
 	need kernel x86_64
 	get_series
 	mkdir -p "$out"
 
 	step "building the guest kernel (some minutes the first time)"
 	cp "$TOP/scripts/guest/x86_64.config" "$out/guest.config"
-	make_kernel O="$out" KCONFIG_ALLCONFIG="$out/guest.config" allnoconfig \
+	make_kernel ARCH=x86_64 O="$out" KCONFIG_ALLCONFIG="$out/guest.config" allnoconfig \
 		>"$LOGS/guest-config.log" 2>&1 ||
 		die "cannot configure the guest kernel, see $LOGS/guest-config.log"
 	check_config "$out/guest.config" "$out/.config"
-	make_kernel O="$out" bzImage 2>&1 | progress "$LOGS/guest-kernel.log" ||
+	make_kernel ARCH=x86_64 O="$out" bzImage 2>&1 | progress "$LOGS/guest-kernel.log" ||
 		die "cannot build the guest kernel: $(grep -m 5 -E 'error|Error' "$LOGS/guest-kernel.log")
 The whole output is in $LOGS/guest-kernel.log"
 
 	step "building the user programs"
-	{ make_kernel O="$out" headers &&
-		make_kernel O="$out" -C "$LINUX/tools/testing/selftests" \
+	{ make_kernel ARCH=x86_64 O="$out" headers &&
+		make_kernel ARCH=x86_64 O="$out" -C "$LINUX/tools/testing/selftests" \
 			TARGETS=dmademo; } >"$LOGS/guest-user.log" 2>&1 ||
 		die "cannot build the user programs, see $LOGS/guest-user.log"
 }
@@ -422,7 +463,7 @@ run_guest() {
 	timeout --foreground -k 5 600 qemu-system-x86_64 -accel "$accel" -smp 2 \
 		-m 1024 -nodefaults -display none -serial stdio -no-reboot \
 		-kernel "$GUEST_KERNEL" -initrd "$dir/initramfs" \
-		-append "console=ttyS0 panic=-1 oops=panic quiet $cmdline" \
+		-append "console=ttyS0 panic=-1 oops=panic loglevel=5 $cmdline" \
 		</dev/null 2>&1 | tee "$log" |
 		sed -un 's/\r$//;/^guest: begin/,/^guest: exit/{/^guest: /!s/^/    /p}' || true
 	tr -d '\r' <"$log" | grep -qx 'guest: exit 0'

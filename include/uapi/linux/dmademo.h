@@ -48,7 +48,8 @@ enum dmademo_mmap_mode {
  * struct dmademo_info - ioctl(DMADEMO_IOC_INFO), what the device can do
  * @size: In: sizeof(struct dmademo_info).
  * @version: Out: DMADEMO_VERSION.
- * @max_bytes: Out: largest buffer that may be asked for, in bytes.
+ * @max_bytes: Out: largest buffer that may be asked for, in bytes.  Whether
+ *	there is contiguous memory of that size is another question.
  * @mmap_mode: Out: enum dmademo_mmap_mode.
  * @flags: Out: DMADEMO_INFO_COHERENT or 0.
  * @dma_mask: Out: bus addresses that the device can reach, as a bit mask.

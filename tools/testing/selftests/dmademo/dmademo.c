@@ -114,7 +114,7 @@ static int do_info(void)
 	struct dmademo_info info;
 
 	open_device(&info);
-	printf("version %u, buffers of up to %llu bytes, mode %s, %s, DMA mask 0x%llx\n",
+	printf("version %u, requests of up to %llu bytes, mode %s, %s, DMA mask 0x%llx\n",
 	       info.version, (unsigned long long)info.max_bytes,
 	       mode_name(info.mmap_mode),
 	       info.flags & DMADEMO_INFO_COHERENT ? "coherent" : "not coherent",
