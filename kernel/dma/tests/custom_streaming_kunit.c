@@ -117,17 +117,14 @@ static void map_sgtable_gives_the_bus_addresses(struct kunit *test)
 	sg_free_table(&sgt);
 }
 
-/* A driver may leave out what this denies, so nobody may deny it. */
-static void sync_is_needed(struct kunit *test)
+/* The core leaves sync calls out for a device with this flag. */
+static void attach_wants_sync_calls(struct kunit *test)
 {
-	struct device *dev = custom_kunit_device(test, NULL);
-	void *mem = page_of_memory(test);
-	dma_addr_t dma_addr;
+	struct device *dev = custom_kunit_plain_device(test, "dev");
 
-	dma_addr = dma_map_single(dev, mem, 64, DMA_BIDIRECTIONAL);
-	KUNIT_ASSERT_EQ(test, 0, dma_mapping_error(dev, dma_addr));
-	KUNIT_EXPECT_TRUE(test, dma_need_sync(dev, dma_addr));
-	dma_unmap_single(dev, dma_addr, 64, DMA_BIDIRECTIONAL);
+	KUNIT_ASSERT_TRUE(test, dev_dma_skip_sync(dev));
+	KUNIT_ASSERT_EQ(test, 0, devm_dma_custom_attach(dev, NULL));
+	KUNIT_EXPECT_FALSE(test, dev_dma_skip_sync(dev));
 }
 
 /*
@@ -274,7 +271,7 @@ static struct kunit_case custom_streaming_cases[] = {
 	KUNIT_CASE_PARAM(map_resource_gives_the_bus_address, offset_gen_params),
 	KUNIT_CASE_PARAM(map_sgtable_gives_the_bus_addresses,
 			 offset_gen_params),
-	KUNIT_CASE(sync_is_needed),
+	KUNIT_CASE(attach_wants_sync_calls),
 	KUNIT_CASE_PARAM(sync_single_moves_bounced_data, offset_gen_params),
 	KUNIT_CASE_PARAM(sync_sg_moves_bounced_data, offset_gen_params),
 	KUNIT_CASE(map_out_of_reach_is_an_error),
