@@ -67,7 +67,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 have_header() { [[ -e /usr/include/$1 ]] || compgen -G "/usr/include/*/$1" >/dev/null; }
 
 # need WHAT...: installs what is missing of the named groups: kernel, x86_64,
-# lint.
+# i386, arm64, guest, lint.
 need() {
 	local -a pkgs=()
 	local group
@@ -89,7 +89,14 @@ need() {
 			have_header libelf.h || pkgs+=(libelf-dev)
 			have_header openssl/ssl.h || pkgs+=(libssl-dev)
 			;;
-		x86_64)
+		x86_64 | i386)
+			have "qemu-system-$group" || pkgs+=(qemu-system-x86)
+			;;
+		arm64)
+			have aarch64-linux-gnu-gcc || pkgs+=(gcc-aarch64-linux-gnu)
+			have qemu-system-aarch64 || pkgs+=(qemu-system-arm)
+			;;
+		guest)
 			have qemu-system-x86_64 || pkgs+=(qemu-system-x86)
 			[[ -x /bin/busybox ]] && ! ldd /bin/busybox >/dev/null 2>&1 ||
 				pkgs+=(busybox-static)
@@ -308,6 +315,10 @@ series_patches() {
 # The identity of the exported series, kept in the repository it was applied to.
 series_id() { cat "$SERIES_DIR"/0*.patch 2>/dev/null | sha256sum | cut -d ' ' -f 1; }
 
+# recorded WHAT: of the series as it was last applied or exported: head,
+# description or id.
+recorded() { kernel_git config --get "series.$1" || true; }
+
 # on_series: true if the branch "series" is what is checked out in $LINUX.
 on_series() {
 	[[ $(kernel_git symbolic-ref -q HEAD || true) == refs/heads/series &&
@@ -333,12 +344,12 @@ git_am() {
 get_series() {
 	get_base
 	if kernel_git rev-parse -q --verify series >/dev/null; then
-		if ! on_series || [[ $(kernel_git rev-parse series) != $(kernel_git config --get series.head || true) ||
+		if ! on_series || [[ $(kernel_git rev-parse series) != $(recorded head) ||
 			-n $(kernel_git status --porcelain) ]]; then
 			say "    note: this takes what is checked out in $LINUX, not $SERIES_DIR"
 			return 0
 		fi
-		if [[ $(kernel_git config --get series.id || true) == "$(series_id)" ]]; then
+		if [[ $(recorded id) == "$(series_id)" ]]; then
 			return 0
 		fi
 	fi
@@ -347,10 +358,23 @@ get_series() {
 
 # --- kernels and guests ---------------------------------------------------
 
+# cross_compile ARCH: the prefix of the compiler for ARCH, empty for the machine's
+# own.
+cross_compile() { [[ $1 != arm64 ]] || echo aarch64-linux-gnu-; }
+
+compiler() {
+	local cc
+	cc=$(cross_compile "$1")gcc
+	! have ccache || cc="ccache $cc"
+	printf '%s\n' "$cc"
+}
+
+# make_kernel ARCH ARGUMENT...: runs make for ARCH in the kernel tree.
 make_kernel() {
-	local cc=gcc
-	! have ccache || cc='ccache gcc'
-	make -C "$LINUX" -j"$(nproc)" CC="$cc" "$@"
+	local arch=$1
+	shift
+	make -C "$LINUX" -j"$(nproc)" ARCH="$arch" CROSS_COMPILE="$(cross_compile "$arch")" \
+		CC="$(compiler "$arch")" "$@"
 }
 
 # kvm_works IMAGE: true if this machine's KVM can boot the kernel IMAGE.  Some
@@ -398,23 +422,23 @@ expect_no_splats() {
 get_guest() {
 	local out=$GUEST
 	[[ $(uname -m) == x86_64 ]] || die "the guest can be built on x86_64 only, this is $(uname -m)"
-	need kernel x86_64
+	need kernel guest
 	get_series
 	mkdir -p "$out"
 
 	step "building the guest kernel (some minutes the first time)"
 	cp "$TOP/scripts/guest/x86_64.config" "$out/guest.config"
-	make_kernel ARCH=x86_64 O="$out" KCONFIG_ALLCONFIG="$out/guest.config" allnoconfig \
+	make_kernel x86_64 O="$out" KCONFIG_ALLCONFIG="$out/guest.config" allnoconfig \
 		>"$LOGS/guest-config.log" 2>&1 ||
 		die "cannot configure the guest kernel, see $LOGS/guest-config.log"
 	check_config "$out/guest.config" "$out/.config"
-	make_kernel ARCH=x86_64 O="$out" bzImage 2>&1 | progress "$LOGS/guest-kernel.log" ||
+	make_kernel x86_64 O="$out" bzImage 2>&1 | progress "$LOGS/guest-kernel.log" ||
 		die "cannot build the guest kernel: $(grep -m 5 -E 'error|Error' "$LOGS/guest-kernel.log")
 The whole output is in $LOGS/guest-kernel.log"
 
 	step "building the user programs"
-	{ make_kernel ARCH=x86_64 O="$out" headers &&
-		make_kernel ARCH=x86_64 O="$out" -C "$LINUX/tools/testing/selftests" \
+	{ make_kernel x86_64 O="$out" headers &&
+		make_kernel x86_64 O="$out" -C "$LINUX/tools/testing/selftests" \
 			TARGETS=dmademo; } >"$LOGS/guest-user.log" 2>&1 ||
 		die "cannot build the user programs, see $LOGS/guest-user.log"
 }

@@ -24,11 +24,10 @@ struct device;
  * @DMA_CUSTOM_MMAP_HUGE: Huge page table entries, with vma->vm_ops owned by the
  *	provider.  Not supported yet: dma_custom_attach() refuses it.
  *
- * A device for which dma-direct does the allocation (one that is not cache
- * coherent, has a CMA area or a restricted DMA pool of its own, or needs
- * unencrypted memory) has its buffers mapped by dma-direct too, as with
- * @DMA_CUSTOM_MMAP_PFN.  So has a VMA that the driver marked VM_PFNMAP before
- * the call.
+ * The buffers of a device that is not cache coherent, or has a CMA area of its
+ * own, are mapped as with @DMA_CUSTOM_MMAP_PFN.  So are those that dma-direct
+ * allocates, for a device that has a restricted DMA pool or needs unencrypted
+ * memory, and so is a VMA that the driver marked VM_PFNMAP before the call.
  */
 enum dma_custom_mmap {
 	DMA_CUSTOM_MMAP_PAGES,

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Custom DMA ops: coherent buffers.
- *
- * A buffer is a run of physically contiguous pages that were split, so that
- * each has a reference of its own.  This is what lets the tail of a buddy block
- * go back at once, user mappings hold the pages they map, and a page that is
- * still mapped or pinned outlive the buffer.
+ * Custom DMA ops: buffers, their books and their kernel addresses.  The pages
+ * come from custom-pages.c.
  */
 #include <linux/gfp.h>
 #include <linux/mm.h>
@@ -72,11 +68,15 @@ struct dma_custom_buffer *dma_custom_buffer_find(struct device *dev,
 	return buf;
 }
 
-/* Takes the buffer that the arguments describe off the books, else NULL. */
+/*
+ * Takes the buffer that the arguments describe off the books.  If there is none,
+ * the driver is wrong: that gets a WARN, and NULL so that nothing is freed.
+ */
 static struct dma_custom_buffer *
-dma_custom_buffer_remove(struct dma_custom *dc, size_t size, void *cpu_addr,
+dma_custom_buffer_remove(struct device *dev, size_t size, void *cpu_addr,
 			 dma_addr_t dma_addr)
 {
+	struct dma_custom *dc = dev->dma_custom;
 	unsigned long index = dma_custom_index(dma_addr);
 	struct dma_custom_buffer *buf;
 	unsigned long flags;
@@ -89,21 +89,30 @@ dma_custom_buffer_remove(struct dma_custom *dc, size_t size, void *cpu_addr,
 	else
 		buf = NULL;
 	xa_unlock_irqrestore(&dc->buffers, flags);
+
+	if (!buf)
+		dev_WARN(dev, "freeing %zu bytes at %pad, which is no live DMA buffer\n",
+			 size, &dma_addr);
 	return buf;
 }
 
 /*
- * Cache maintenance, bounce pools, encryption and a CMA area that the device
- * has for itself are dma-direct's business.
+ * dma-direct's pools, restricted ones and those for callers that cannot wait
+ * for a kernel mapping to change, memory that has to be shared with a
+ * hypervisor, and what an architecture does all by itself are dma-direct's
+ * business.
  */
-static bool dma_custom_use_direct(struct device *dev)
+static bool dma_custom_use_direct(struct device *dev, gfp_t gfp)
 {
-#ifdef CONFIG_DMA_CMA
-	if (dev->cma_area)
+	if (is_swiotlb_for_alloc(dev) || force_dma_unencrypted(dev))
 		return true;
-#endif
-	return !dev_is_dma_coherent(dev) || is_swiotlb_for_alloc(dev) ||
-	       force_dma_unencrypted(dev);
+	if (dev_is_dma_coherent(dev))
+		return false;
+	return IS_ENABLED(CONFIG_ARCH_HAS_DMA_ALLOC) ||
+	       IS_ENABLED(CONFIG_DMA_GLOBAL_POOL) ||
+	       !(IS_ENABLED(CONFIG_DMA_DIRECT_REMAP) ||
+		 IS_ENABLED(CONFIG_ARCH_HAS_DMA_SET_UNCACHED)) ||
+	       !gfpflags_allow_blocking(gfp);
 }
 
 /*
@@ -115,51 +124,66 @@ static unsigned long dma_custom_direct_attrs(unsigned long attrs)
 	return attrs & ~DMA_ATTR_NO_KERNEL_MAPPING;
 }
 
-/* A buddy block that the device can reach, from the highest zone with one. */
-static struct page *dma_custom_alloc_block(struct device *dev,
-					   unsigned int order, gfp_t gfp)
+/*
+ * A large allocation that fails gets one line rather than the page allocator's
+ * report, or its WARN above MAX_PAGE_ORDER.
+ */
+static gfp_t dma_custom_quiet(size_t size, gfp_t gfp)
 {
-	struct page *page;
-	u64 phys_limit;
-
-	gfp |= dma_direct_optimal_gfp_mask(dev, &phys_limit);
-	while ((page = alloc_pages_node(dev_to_node(dev), gfp, order)) &&
-	       !dma_coherent_ok(dev, page_to_phys(page), PAGE_SIZE << order)) {
-		__free_pages(page, order);
-		if (IS_ENABLED(CONFIG_ZONE_DMA32) &&
-		    !(gfp & (GFP_DMA32 | GFP_DMA)))
-			gfp |= GFP_DMA32;
-		else if (IS_ENABLED(CONFIG_ZONE_DMA) && !(gfp & GFP_DMA))
-			gfp = (gfp & ~GFP_DMA32) | GFP_DMA;
-		else
-			return NULL;
-	}
-	return page;
+	return get_order(size) > PAGE_ALLOC_COSTLY_ORDER ? gfp | __GFP_NOWARN :
+							   gfp;
 }
 
-/* @size bytes, a multiple of PAGE_SIZE, as zeroed split pages. */
-static struct page *dma_custom_alloc_pages(struct device *dev, size_t size,
-					   gfp_t gfp)
+static void dma_custom_report(struct device *dev, size_t size, gfp_t gfp)
 {
-	unsigned long nr = size >> PAGE_SHIFT;
-	unsigned int order = get_order(size);
-	struct page *page;
+	const char *why = "no memory in one piece that the device can reach";
 
-	if (order > MAX_PAGE_ORDER) {
-		if (!(gfp & __GFP_NOWARN))
-			dev_err_ratelimited(dev, "DMA buffer of %zu bytes is over the limit of %lu\n",
-					    size, PAGE_SIZE << MAX_PAGE_ORDER);
-		return NULL;
-	}
+	if ((gfp & __GFP_NOWARN) || dma_custom_quiet(size, gfp) == gfp)
+		return;
+	if (dma_custom_use_direct(dev, gfp))
+		why = "dma-direct has no memory for this device";
+	else if (get_order(size) > MAX_PAGE_ORDER &&
+		 !IS_ENABLED(CONFIG_CONTIG_ALLOC))
+		why = "above the largest block, and no CONFIG_CMA";
+	else if (get_order(size) > MAX_PAGE_ORDER &&
+		 !gfpflags_allow_blocking(gfp))
+		why = "above the largest block, and may not sleep";
+	dev_err_ratelimited(dev, "no DMA buffer of %zu bytes: %s\n", size, why);
+}
 
-	page = dma_custom_alloc_block(dev, order, gfp);
-	if (!page)
-		return NULL;
+/*
+ * The kernel address of zeroed pages, with the attributes that the device needs
+ * them accessed with.  Whoever asks for none gets the first page as a cookie.
+ */
+static void *dma_custom_kernel_map(struct device *dev, struct page *page,
+				   size_t size, unsigned long attrs)
+{
+	void *cpu_addr;
 
-	split_page(page, order);
-	__free_contig_range(page_to_pfn(page) + nr, (1UL << order) - nr);
-	memset(page_address(page), 0, size);
-	return page;
+	/* Write back the zeroes before anybody looks past the cache. */
+	if (!dev_is_dma_coherent(dev))
+		arch_dma_prep_coherent(page, size);
+	if (attrs & DMA_ATTR_NO_KERNEL_MAPPING)
+		return page;
+	if (dev_is_dma_coherent(dev))
+		return page_address(page);
+	if (IS_ENABLED(CONFIG_DMA_DIRECT_REMAP))
+		return dma_common_contiguous_remap(page, size,
+				dma_pgprot(dev, PAGE_KERNEL, attrs),
+				__builtin_return_address(0));
+	cpu_addr = arch_dma_set_uncached(page_address(page), size);
+	return IS_ERR(cpu_addr) ? NULL : cpu_addr;
+}
+
+static void dma_custom_kernel_unmap(struct device *dev,
+				    struct dma_custom_buffer *buf)
+{
+	if (buf->cpu_addr == buf->page || dev_is_dma_coherent(dev))
+		return;
+	if (IS_ENABLED(CONFIG_DMA_DIRECT_REMAP))
+		dma_common_free_remap(buf->cpu_addr, buf->size);
+	else if (IS_ENABLED(CONFIG_ARCH_HAS_DMA_CLEAR_UNCACHED))
+		arch_dma_clear_uncached(buf->cpu_addr, buf->size);
 }
 
 void *dma_custom_alloc(struct device *dev, size_t size, dma_addr_t *dma_addr,
@@ -167,6 +191,7 @@ void *dma_custom_alloc(struct device *dev, size_t size, dma_addr_t *dma_addr,
 {
 	struct dma_custom *dc = dev->dma_custom;
 	struct dma_custom_buffer *buf;
+	gfp_t page_gfp;
 
 	if (!dc)
 		return dma_direct_alloc(dev, size, dma_addr, gfp, attrs);
@@ -184,31 +209,47 @@ void *dma_custom_alloc(struct device *dev, size_t size, dma_addr_t *dma_addr,
 		return NULL;
 
 	buf->size = size;
-	if (dma_custom_use_direct(dev)) {
-		buf->cpu_addr = dma_direct_alloc(dev, size, &buf->dma_addr, gfp,
+	page_gfp = dma_custom_quiet(size, gfp);
+	if (dma_custom_use_direct(dev, gfp)) {
+		buf->cpu_addr = dma_direct_alloc(dev, size, &buf->dma_addr,
+						 page_gfp,
 						 dma_custom_direct_attrs(attrs));
 		if (!buf->cpu_addr)
-			goto out_free_buf;
+			goto out_report;
 	} else {
-		buf->page = dma_custom_alloc_pages(dev, size, gfp);
+		if ((attrs & DMA_ATTR_NO_KERNEL_MAPPING) &&
+		    dev_is_dma_coherent(dev))
+			page_gfp |= __GFP_HIGHMEM;
+		buf->page = dma_custom_pages_alloc(dev, size, page_gfp,
+						   &buf->cma);
 		if (!buf->page)
-			goto out_free_buf;
-		buf->cpu_addr = page_address(buf->page);
+			goto out_report;
+		buf->cpu_addr = dma_custom_kernel_map(dev, buf->page, size,
+						      attrs);
+		if (!buf->cpu_addr)
+			goto out_free_pages;
 		buf->dma_addr = phys_to_dma(dev, page_to_phys(buf->page));
 	}
 
 	if (dma_custom_buffer_add(dc, buf, gfp))
-		goto out_free_memory;
+		goto out_unmap;
 	*dma_addr = buf->dma_addr;
 	return buf->cpu_addr;
 
-out_free_memory:
+out_unmap:
 	if (buf->page)
-		__free_contig_range(page_to_pfn(buf->page), size >> PAGE_SHIFT);
+		dma_custom_kernel_unmap(dev, buf);
 	else
 		dma_direct_free(dev, size, buf->cpu_addr, buf->dma_addr,
 				dma_custom_direct_attrs(attrs));
-out_free_buf:
+out_free_pages:
+	if (buf->page)
+		dma_custom_pages_free(buf->page, size, buf->cma);
+	kfree(buf);
+	return NULL;
+
+out_report:
+	dma_custom_report(dev, size, gfp);
 	kfree(buf);
 	return NULL;
 }
@@ -224,28 +265,111 @@ void dma_custom_free(struct device *dev, size_t size, void *cpu_addr,
 		return;
 	}
 
-	buf = dma_custom_buffer_remove(dc, size, cpu_addr, dma_addr);
-	if (!buf) {
-		dev_WARN(dev, "freeing %zu bytes at %pad, which is no live DMA buffer\n",
-			 size, &dma_addr);
+	buf = dma_custom_buffer_remove(dev, size, cpu_addr, dma_addr);
+	if (!buf)
+		return;
+
+	if (buf->page) {
+		dma_custom_kernel_unmap(dev, buf);
+		dma_custom_pages_free(buf->page, buf->size, buf->cma);
+	} else {
+		dma_direct_free(dev, buf->size, cpu_addr, dma_addr,
+				dma_custom_direct_attrs(attrs));
+	}
+	kfree(buf);
+}
+
+/*
+ * Pages for dma_alloc_pages() and dma_alloc_noncontiguous(): cached, whatever
+ * the device is, and synced by the caller.  They are in the books with the page
+ * as their cookie, so that dma_free_attrs() does not take them.
+ */
+struct page *dma_custom_alloc_pages(struct device *dev, size_t size,
+				    dma_addr_t *dma_addr,
+				    enum dma_data_direction dir, gfp_t gfp)
+{
+	struct dma_custom *dc = dev->dma_custom;
+	struct dma_custom_buffer *buf;
+	struct page *page;
+
+	if (!dc)
+		return dma_direct_alloc_pages(dev, size, dma_addr, dir, gfp);
+
+	size = PAGE_ALIGN(size);
+	if (!size || size > UINT_MAX) /* has to fit a scatterlist entry */
+		return NULL;
+
+	gfp &= ~__GFP_ZERO;
+	buf = kzalloc_obj(*buf, gfp);
+	if (!buf)
+		return NULL;
+
+	buf->size = size;
+	if (is_swiotlb_for_alloc(dev) || force_dma_unencrypted(dev)) {
+		page = dma_direct_alloc_pages(dev, size, &buf->dma_addr, dir,
+					      dma_custom_quiet(size, gfp));
+		if (!page)
+			goto out_report;
+	} else {
+		page = dma_custom_pages_alloc(dev, size,
+					      dma_custom_quiet(size, gfp),
+					      &buf->cma);
+		if (!page)
+			goto out_report;
+		buf->page = page;
+		buf->dma_addr = phys_to_dma(dev, page_to_phys(page));
+	}
+
+	buf->cpu_addr = page;
+	if (dma_custom_buffer_add(dc, buf, gfp))
+		goto out_free_pages;
+	*dma_addr = buf->dma_addr;
+	return page;
+
+out_free_pages:
+	if (buf->page)
+		dma_custom_pages_free(page, size, buf->cma);
+	else
+		dma_direct_free_pages(dev, size, page, buf->dma_addr, dir);
+	kfree(buf);
+	return NULL;
+
+out_report:
+	dma_custom_report(dev, size, gfp);
+	kfree(buf);
+	return NULL;
+}
+
+void dma_custom_free_pages(struct device *dev, size_t size, struct page *page,
+			   dma_addr_t dma_addr, enum dma_data_direction dir)
+{
+	struct dma_custom *dc = dev->dma_custom;
+	struct dma_custom_buffer *buf;
+
+	if (!dc) {
+		dma_direct_free_pages(dev, size, page, dma_addr, dir);
 		return;
 	}
 
+	buf = dma_custom_buffer_remove(dev, size, page, dma_addr);
+	if (!buf)
+		return;
+
 	if (buf->page)
-		__free_contig_range(page_to_pfn(buf->page),
-				    buf->size >> PAGE_SHIFT);
+		dma_custom_pages_free(page, buf->size, buf->cma);
 	else
-		dma_direct_free(dev, size, cpu_addr, dma_addr,
-				dma_custom_direct_attrs(attrs));
+		dma_direct_free_pages(dev, size, page, dma_addr, dir);
 	kfree(buf);
 }
 
 int dma_custom_get_sgtable(struct device *dev, struct sg_table *sgt,
 			   void *cpu_addr, dma_addr_t dma_addr, size_t size,
-		unsigned long attrs)
+			   unsigned long attrs)
 {
 	if (dev->dma_custom && !dma_custom_buffer_find(dev, dma_addr, size))
 		return -ENXIO;
+	if (PAGE_ALIGN(size) > UINT_MAX) /* has to fit a scatterlist entry */
+		return -EINVAL;
 	return dma_direct_get_sgtable(dev, sgt, cpu_addr, dma_addr, size,
 				      attrs);
 }

@@ -53,7 +53,7 @@ static int dma_custom_mmap_check_flags(struct vm_area_struct *vma)
 
 int dma_custom_mmap(struct device *dev, struct vm_area_struct *vma,
 		    void *cpu_addr, dma_addr_t dma_addr, size_t size,
-		unsigned long attrs)
+		    unsigned long attrs)
 {
 	const unsigned long count = PAGE_ALIGN(size) >> PAGE_SHIFT;
 	const unsigned long off = vma_start_pgoff(vma);
@@ -82,9 +82,14 @@ int dma_custom_mmap(struct device *dev, struct vm_area_struct *vma,
 		return dma_direct_mmap(dev, vma, cpu_addr, dma_addr, size,
 				       attrs);
 
+	/*
+	 * Pages of a CMA area must not be pinned for long, and gup would try in
+	 * vain to move these elsewhere first.  User space may not pin PFNs.
+	 */
 	pfn = page_to_pfn(buf->page) + off;
-	if (dev->dma_custom->mmap == DMA_CUSTOM_MMAP_PFN ||
-	    (vma->vm_flags & VM_PFNMAP) || !IS_ENABLED(CONFIG_MMU))
+	if (dev->dma_custom->mmap == DMA_CUSTOM_MMAP_PFN || buf->cma ||
+	    !dev_is_dma_coherent(dev) || (vma->vm_flags & VM_PFNMAP) ||
+	    !IS_ENABLED(CONFIG_MMU))
 		return remap_pfn_range(vma, vma->vm_start, pfn,
 				       vma->vm_end - vma->vm_start,
 				       vma->vm_page_prot);

@@ -25,16 +25,23 @@ struct dma_custom {
  * struct dma_custom_buffer - one live buffer
  * @dma_addr: Bus address of the first byte.
  * @size: Bytes held, a multiple of PAGE_SIZE.
- * @cpu_addr: What dma_alloc_attrs() returned.
+ * @cpu_addr: What dma_alloc_attrs() or dma_alloc_pages() returned.
  * @page: First of the pages, each with its own reference.  NULL if dma-direct
  *	allocated the buffer.
+ * @cma: The CMA area that the pages are from, NULL if from none.
  */
 struct dma_custom_buffer {
 	dma_addr_t	dma_addr;
 	size_t		size;
 	void		*cpu_addr;
 	struct page	*page;
+	struct cma	*cma;
 };
+
+/* custom-pages.c */
+struct page *dma_custom_pages_alloc(struct device *dev, size_t size, gfp_t gfp,
+				    struct cma **cma);
+void dma_custom_pages_free(struct page *page, size_t size, struct cma *cma);
 
 /*
  * The operations below also serve devices that have none of the state above:
@@ -51,13 +58,18 @@ void *dma_custom_alloc(struct device *dev, size_t size, dma_addr_t *dma_addr,
 		       gfp_t gfp, unsigned long attrs);
 void dma_custom_free(struct device *dev, size_t size, void *cpu_addr,
 		     dma_addr_t dma_addr, unsigned long attrs);
+struct page *dma_custom_alloc_pages(struct device *dev, size_t size,
+				    dma_addr_t *dma_addr,
+				    enum dma_data_direction dir, gfp_t gfp);
+void dma_custom_free_pages(struct device *dev, size_t size, struct page *page,
+			   dma_addr_t dma_addr, enum dma_data_direction dir);
 int dma_custom_get_sgtable(struct device *dev, struct sg_table *sgt,
 			   void *cpu_addr, dma_addr_t dma_addr, size_t size,
-		unsigned long attrs);
+			   unsigned long attrs);
 
 /* custom-mmap.c */
 int dma_custom_mmap(struct device *dev, struct vm_area_struct *vma,
 		    void *cpu_addr, dma_addr_t dma_addr, size_t size,
-		unsigned long attrs);
+		    unsigned long attrs);
 
 #endif /* _KERNEL_DMA_CUSTOM_H */

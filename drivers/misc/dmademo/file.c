@@ -14,7 +14,7 @@
 
 #include "dmademo.h"
 
-#define DMADEMO_MAX_BYTES	SZ_64M
+#define DMADEMO_MAX_BYTES	SZ_256M
 
 /*
  * Each buffer has 4 GiB of file offsets of its own: the handle, shifted.  A

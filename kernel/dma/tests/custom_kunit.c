@@ -3,7 +3,10 @@
  * KUnit tests of the custom DMA ops: devices and buffers for the suites.
  */
 #include <kunit/device.h>
+#include <linux/bitfield.h>
+#include <linux/dma-direct.h>
 #include <linux/mm.h>
+#include <linux/pgtable.h>
 
 #include "custom_kunit.h"
 
@@ -43,11 +46,13 @@ static void custom_kunit_free_action(void *data)
 {
 	struct custom_kunit_buffer *buf = data;
 
-	dma_free_attrs(buf->dev, buf->size, buf->cpu_addr, buf->dma_addr, 0);
+	dma_free_attrs(buf->dev, buf->size, buf->cpu_addr, buf->dma_addr,
+		       buf->attrs);
 }
 
-struct custom_kunit_buffer *custom_kunit_alloc(struct kunit *test,
-					       struct device *dev, size_t size)
+struct custom_kunit_buffer *
+custom_kunit_alloc_attrs(struct kunit *test, struct device *dev, size_t size,
+			 gfp_t gfp, unsigned long attrs)
 {
 	struct custom_kunit_buffer *buf;
 	int ret;
@@ -56,12 +61,18 @@ struct custom_kunit_buffer *custom_kunit_alloc(struct kunit *test,
 	KUNIT_ASSERT_NOT_NULL(test, buf);
 	buf->dev = dev;
 	buf->size = size;
-	buf->cpu_addr = dma_alloc_attrs(dev, size, &buf->dma_addr, GFP_KERNEL,
-					0);
+	buf->attrs = attrs;
+	buf->cpu_addr = dma_alloc_attrs(dev, size, &buf->dma_addr, gfp, attrs);
 	KUNIT_ASSERT_NOT_NULL(test, buf->cpu_addr);
 	ret = kunit_add_action_or_reset(test, custom_kunit_free_action, buf);
 	KUNIT_ASSERT_EQ(test, 0, ret);
 	return buf;
+}
+
+struct custom_kunit_buffer *custom_kunit_alloc(struct kunit *test,
+					       struct device *dev, size_t size)
+{
+	return custom_kunit_alloc_attrs(test, dev, size, GFP_KERNEL, 0);
 }
 
 void custom_kunit_free(struct kunit *test, struct custom_kunit_buffer *buf)
@@ -69,7 +80,30 @@ void custom_kunit_free(struct kunit *test, struct custom_kunit_buffer *buf)
 	kunit_release_action(test, custom_kunit_free_action, buf);
 }
 
+/* Not from the kernel address, which need not be in the linear mapping. */
 struct page *custom_kunit_page(struct custom_kunit_buffer *buf, size_t offset)
 {
-	return virt_to_page(buf->cpu_addr + offset);
+	return pfn_to_page(PHYS_PFN(dma_to_phys(buf->dev, buf->dma_addr) +
+				    offset));
 }
+
+#ifdef CONFIG_ARM64
+static int custom_kunit_memory_type(pte_t *pte, unsigned long addr, void *types)
+{
+	*(u64 *)types |= BIT_ULL(FIELD_GET(PTE_ATTRINDX_MASK,
+					   pte_val(ptep_get(pte))));
+	return 0;
+}
+
+void custom_kunit_expect_uncached(struct kunit *test, struct mm_struct *mm,
+				  unsigned long addr, size_t size)
+{
+	u64 types = 0;
+
+	KUNIT_EXPECT_EQ(test, 0,
+			apply_to_existing_page_range(mm, addr, size,
+						     custom_kunit_memory_type,
+						     &types));
+	KUNIT_EXPECT_EQ(test, BIT_ULL(MT_NORMAL_NC), types);
+}
+#endif /* CONFIG_ARM64 */

@@ -14,6 +14,7 @@ struct custom_kunit_buffer {
 	size_t		size;
 	void		*cpu_addr;
 	dma_addr_t	dma_addr;
+	unsigned long	attrs;
 };
 
 /* A coherent device with 64-bit masks that nothing is attached to. */
@@ -26,12 +27,56 @@ struct device *custom_kunit_plain_device(struct kunit *test, const char *name);
 struct device *custom_kunit_device(struct kunit *test,
 				   const struct dma_custom_config *cfg);
 
+/* Some architectures have devices that are not cache coherent. */
+#if defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE) || \
+	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU) || \
+	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU_ALL)
+#define CUSTOM_KUNIT_NONCOHERENT
+#endif
+
+/* The device must have no buffers when this changes. */
+static inline void custom_kunit_set_coherent(struct device *dev, bool coherent)
+{
+#ifdef CUSTOM_KUNIT_NONCOHERENT
+	dev_assign_dma_coherent(dev, coherent);
+#endif
+}
+
+static inline struct device *custom_kunit_noncoherent_device(struct kunit *test)
+{
+	struct device *dev = custom_kunit_device(test, NULL);
+
+	custom_kunit_set_coherent(dev, false);
+	if (dev_is_dma_coherent(dev))
+		kunit_skip(test, "all devices are coherent");
+	return dev;
+}
+
 /* dma_alloc_attrs(); freed when the test ends or by custom_kunit_free(). */
 struct custom_kunit_buffer *custom_kunit_alloc(struct kunit *test,
 					       struct device *dev, size_t size);
+struct custom_kunit_buffer *
+custom_kunit_alloc_attrs(struct kunit *test, struct device *dev, size_t size,
+			 gfp_t gfp, unsigned long attrs);
 void custom_kunit_free(struct kunit *test, struct custom_kunit_buffer *buf);
 
 /* The page that holds byte @offset of the buffer. */
 struct page *custom_kunit_page(struct custom_kunit_buffer *buf, size_t offset);
+
+/*
+ * Expects that page table entries are there, none of which lets the CPU use its
+ * caches.  Skips the rest of the test where it is not known what these look like.
+ */
+#ifdef CONFIG_ARM64
+void custom_kunit_expect_uncached(struct kunit *test, struct mm_struct *mm,
+				  unsigned long addr, size_t size);
+#else
+static inline void custom_kunit_expect_uncached(struct kunit *test,
+						struct mm_struct *mm,
+						unsigned long addr, size_t size)
+{
+	kunit_skip(test, "knows the page tables of arm64 only");
+}
+#endif
 
 #endif /* _KERNEL_DMA_TESTS_CUSTOM_KUNIT_H */

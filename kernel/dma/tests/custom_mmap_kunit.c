@@ -40,38 +40,51 @@ struct mapping {
 struct mode_case {
 	const char *name;
 	struct dma_custom_config cfg;
+	bool noncoherent;
 };
 
 static const struct mode_case mode_cases[] = {
 	{ "pages", { .mmap = DMA_CUSTOM_MMAP_PAGES } },
 	{ "pfn", { .mmap = DMA_CUSTOM_MMAP_PFN } },
+#ifdef CUSTOM_KUNIT_NONCOHERENT
+	{ "not coherent", { .mmap = DMA_CUSTOM_MMAP_PAGES }, true },
+#endif
 };
 
 KUNIT_ARRAY_PARAM_DESC(mode, mode_cases, name);
-
-static const struct dma_custom_config *mode_param(struct kunit *test)
-{
-	return &((const struct mode_case *)test->param_value)->cfg;
-}
 
 static const struct dma_custom_config pfn_mode = {
 	.mmap = DMA_CUSTOM_MMAP_PFN,
 };
 
 /* A buffer whose first long on each page is that page's number. */
-static struct mapping *mapping(struct kunit *test,
-			       const struct dma_custom_config *cfg)
+static struct mapping *mapping_on(struct kunit *test, struct device *dev)
 {
 	struct mapping *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
 	unsigned long i;
 
 	KUNIT_ASSERT_NOT_NULL(test, m);
-	m->buf = custom_kunit_alloc(test, custom_kunit_device(test, cfg), SIZE);
+	m->buf = custom_kunit_alloc(test, dev, SIZE);
 	m->dma_addr = m->buf->dma_addr;
 	m->size = m->buf->size;
 	for (i = 0; i < PAGES; i++)
 		*(unsigned long *)(m->buf->cpu_addr + i * PAGE_SIZE) = i;
 	return m;
+}
+
+static struct mapping *mapping(struct kunit *test,
+			       const struct dma_custom_config *cfg)
+{
+	return mapping_on(test, custom_kunit_device(test, cfg));
+}
+
+static struct mapping *mapping_param(struct kunit *test)
+{
+	const struct mode_case *mode = test->param_value;
+
+	return mode->noncoherent ?
+	       mapping_on(test, custom_kunit_noncoherent_device(test)) :
+	       mapping(test, &mode->cfg);
 }
 
 static int mapping_mmap(struct file *file, struct vm_area_struct *vma)
@@ -159,7 +172,7 @@ static vm_flags_t flags_at(struct kunit *test, void __user *uaddr)
 
 static void user_reads_every_page(struct kunit *test)
 {
-	struct mapping *m = mapping(test, mode_param(test));
+	struct mapping *m = mapping_param(test);
 	void __user *uaddr = map_all(test, m);
 	unsigned long i, wrong = 0;
 
@@ -171,7 +184,7 @@ static void user_reads_every_page(struct kunit *test)
 
 static void user_sees_later_kernel_writes(struct kunit *test)
 {
-	struct mapping *m = mapping(test, mode_param(test));
+	struct mapping *m = mapping_param(test);
 	void __user *uaddr = map_all(test, m);
 
 	*(unsigned long *)m->buf->cpu_addr = 0x5eed;
@@ -180,7 +193,7 @@ static void user_sees_later_kernel_writes(struct kunit *test)
 
 static void kernel_sees_user_writes(struct kunit *test)
 {
-	struct mapping *m = mapping(test, mode_param(test));
+	struct mapping *m = mapping_param(test);
 	void __user *uaddr = map_all(test, m);
 	unsigned long val = 0x5eed;
 
@@ -193,7 +206,7 @@ static void kernel_sees_user_writes(struct kunit *test)
 
 static void two_mappings_share_the_buffer(struct kunit *test)
 {
-	struct mapping *m = mapping(test, mode_param(test));
+	struct mapping *m = mapping_param(test);
 	void __user *one = map_all(test, m), *two = map_all(test, m);
 	unsigned long val = 0x5eed;
 
@@ -203,7 +216,7 @@ static void two_mappings_share_the_buffer(struct kunit *test)
 
 static void partial_mapping_starts_at_its_offset(struct kunit *test)
 {
-	struct mapping *m = mapping(test, mode_param(test));
+	struct mapping *m = mapping_param(test);
 	void __user *uaddr;
 
 	uaddr = user_ptr(test, map_shared(test, m, 3 * PAGE_SIZE, MIDDLE));
@@ -214,7 +227,7 @@ static void partial_mapping_starts_at_its_offset(struct kunit *test)
 
 static void last_page_can_be_mapped(struct kunit *test)
 {
-	struct mapping *m = mapping(test, mode_param(test));
+	struct mapping *m = mapping_param(test);
 	void __user *uaddr;
 
 	uaddr = user_ptr(test, map_shared(test, m, PAGE_SIZE, PAGES - 1));
@@ -223,7 +236,7 @@ static void last_page_can_be_mapped(struct kunit *test)
 
 static void length_past_the_end(struct kunit *test)
 {
-	struct mapping *m = mapping(test, mode_param(test));
+	struct mapping *m = mapping_param(test);
 
 	expect_error(test, -ENXIO, map_shared(test, m, SIZE + PAGE_SIZE, 0));
 	expect_error(test, -ENXIO, map_shared(test, m, SIZE, 1));
@@ -257,7 +270,7 @@ static void offset_past_the_end(struct kunit *test)
 
 static void size_over_the_buffer(struct kunit *test)
 {
-	struct mapping *m = mapping(test, mode_param(test));
+	struct mapping *m = mapping_param(test);
 
 	m->size = SIZE + 1;
 	expect_error(test, -ENXIO, map_shared(test, m, PAGE_SIZE, 0));
@@ -267,7 +280,7 @@ static void size_over_the_buffer(struct kunit *test)
 
 static void size_below_the_buffer_limits_the_mapping(struct kunit *test)
 {
-	struct mapping *m = mapping(test, mode_param(test));
+	struct mapping *m = mapping_param(test);
 
 	m->size = PAGE_SIZE + 1;
 	user_ptr(test, map_shared(test, m, 2 * PAGE_SIZE, 0));
@@ -276,7 +289,7 @@ static void size_below_the_buffer_limits_the_mapping(struct kunit *test)
 
 static void unknown_bus_address(struct kunit *test)
 {
-	struct mapping *m = mapping(test, mode_param(test));
+	struct mapping *m = mapping_param(test);
 
 	m->dma_addr += PAGE_SIZE;
 	m->size = PAGE_SIZE;
@@ -285,7 +298,7 @@ static void unknown_bus_address(struct kunit *test)
 
 static void freed_buffer(struct kunit *test)
 {
-	struct mapping *m = mapping(test, mode_param(test));
+	struct mapping *m = mapping_param(test);
 
 	custom_kunit_free(test, m->buf);
 	expect_error(test, -ENXIO, map_shared(test, m, PAGE_SIZE, 0));
@@ -293,7 +306,7 @@ static void freed_buffer(struct kunit *test)
 
 static void private_writable_is_refused(struct kunit *test)
 {
-	struct mapping *m = mapping(test, mode_param(test));
+	struct mapping *m = mapping_param(test);
 
 	expect_error(test, -EINVAL,
 		     do_mmap_file(test, m, SIZE, PROT_READ | PROT_WRITE,
@@ -308,14 +321,14 @@ static void __user *map_private(struct kunit *test, struct mapping *m)
 
 static void private_read_only_reads_the_buffer(struct kunit *test)
 {
-	struct mapping *m = mapping(test, mode_param(test));
+	struct mapping *m = mapping_param(test);
 
 	KUNIT_EXPECT_EQ(test, 7, read_user(test, map_private(test, m)));
 }
 
 static void private_read_only_stays_read_only(struct kunit *test)
 {
-	struct mapping *m = mapping(test, mode_param(test));
+	struct mapping *m = mapping_param(test);
 
 	KUNIT_EXPECT_EQ(test, 0,
 			flags_at(test, map_private(test, m)) & VM_MAYWRITE);
@@ -323,7 +336,7 @@ static void private_read_only_stays_read_only(struct kunit *test)
 
 static void mapping_neither_grows_nor_is_dumped(struct kunit *test)
 {
-	struct mapping *m = mapping(test, mode_param(test));
+	struct mapping *m = mapping_param(test);
 	vm_flags_t want = VM_DONTEXPAND | VM_DONTDUMP;
 
 	KUNIT_EXPECT_EQ(test, want, flags_at(test, map_all(test, m)) & want);
@@ -390,6 +403,12 @@ static void pages_can_be_pinned(struct kunit *test)
 					    FOLL_WRITE, &page));
 	KUNIT_EXPECT_PTR_EQ(test, custom_kunit_page(m->buf, PAGE_SIZE), page);
 	unpin_user_page(page);
+	/* for long, as RDMA and io_uring do */
+	KUNIT_ASSERT_EQ(test, 1,
+			pin_user_pages_fast((unsigned long)uaddr + PAGE_SIZE, 1,
+					    FOLL_WRITE | FOLL_LONGTERM, &page));
+	KUNIT_EXPECT_PTR_EQ(test, custom_kunit_page(m->buf, PAGE_SIZE), page);
+	unpin_user_page(page);
 }
 
 static void pfns_cannot_be_pinned(struct kunit *test)
@@ -434,13 +453,49 @@ static void pfnmap_vma_gets_pfns(struct kunit *test)
 static void driver_may_set_vm_ops_afterwards(struct kunit *test)
 {
 	static const struct vm_operations_struct vm_ops;
-	struct mapping *m = mapping(test, mode_param(test));
+	struct mapping *m = mapping_param(test);
 	void __user *uaddr;
 
 	m->vm_ops = &vm_ops;
 	uaddr = map_all(test, m);
 	KUNIT_EXPECT_EQ(test, 5, read_user(test, uaddr + 5 * PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, 0, vm_munmap((unsigned long)uaddr, SIZE));
+}
+
+/* As the kernel's own, or the two would not agree on what is in the cache. */
+static void noncoherent_buffer_is_mapped_uncached(struct kunit *test)
+{
+	struct device *dev = custom_kunit_noncoherent_device(test);
+	struct mapping *m = mapping_on(test, dev);
+	void __user *uaddr = map_all(test, m);
+
+	KUNIT_EXPECT_TRUE(test, flags_at(test, uaddr) & VM_PFNMAP);
+	custom_kunit_expect_uncached(test, current->mm, (unsigned long)uaddr,
+				     SIZE);
+}
+
+/* A page of a CMA area that is pinned for long would be moved, but cannot be. */
+static void cma_buffer_is_mapped_by_pfn(struct kunit *test)
+{
+#ifdef CONFIG_DMA_CMA
+	struct device *dev = custom_kunit_device(test, NULL);
+	struct page *page = NULL;
+	struct mapping *m;
+	void __user *uaddr;
+
+	if (!dev_get_cma_area(dev))
+		kunit_skip(test, "needs a CMA area, boot with cma=64M");
+	dev->cma_area = dev_get_cma_area(dev);
+	m = mapping_on(test, dev);
+	uaddr = map_all(test, m);
+	KUNIT_EXPECT_EQ(test, 5, read_user(test, uaddr + 5 * PAGE_SIZE));
+	KUNIT_EXPECT_TRUE(test, flags_at(test, uaddr) & VM_PFNMAP);
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			pin_user_pages_fast((unsigned long)uaddr, 1,
+					    FOLL_LONGTERM, &page));
+#else
+	kunit_skip(test, "needs CONFIG_DMA_CMA");
+#endif
 }
 
 static void can_mmap_is_true(struct kunit *test)
@@ -476,6 +531,8 @@ static struct kunit_case custom_mmap_cases[] = {
 	KUNIT_CASE(pfns_hold_no_reference),
 	KUNIT_CASE(pfnmap_vma_gets_pfns),
 	KUNIT_CASE_PARAM(driver_may_set_vm_ops_afterwards, mode_gen_params),
+	KUNIT_CASE(noncoherent_buffer_is_mapped_uncached),
+	KUNIT_CASE(cma_buffer_is_mapped_by_pfn),
 	KUNIT_CASE(can_mmap_is_true),
 	{}
 };

@@ -5,7 +5,11 @@
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -133,6 +137,87 @@ TEST_F(dmademo, alloc_is_zeroed)
 
 	ASSERT_NE(NULL, p);
 	EXPECT_TRUE(is_filled(p, 0, self->size));
+}
+
+/* Far more than the page allocator has in one block. */
+TEST_F(dmademo, alloc_large)
+{
+	static const size_t mib[] = { 64, 256 };
+	struct dmademo_alloc alloc;
+	unsigned char *p;
+	size_t i, bytes;
+
+	for (i = 0; i < sizeof(mib) / sizeof(mib[0]); i++) {
+		bytes = mib[i] << 20;
+		ASSERT_EQ(0, demo_alloc(self->fd, bytes, &alloc));
+		EXPECT_EQ(bytes, alloc.bytes_held);
+		p = map(self->fd, &alloc);
+		ASSERT_NE(NULL, p);
+		EXPECT_TRUE(is_filled(p, 0, page_size));
+		EXPECT_TRUE(is_filled(p + bytes - page_size, 0, page_size));
+		memset(p + bytes - page_size, 0x5a, page_size);
+		ASSERT_EQ(0, demo_copy(self->fd, alloc.handle, 0, alloc.handle,
+				       bytes - page_size, page_size));
+		EXPECT_TRUE(is_filled(p, 0x5a, page_size));
+		ASSERT_EQ(0, munmap(p, bytes));
+		ASSERT_EQ(0, demo_free(self->fd, alloc.handle));
+	}
+}
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY), ret;
+
+	if (fd < 0)
+		return -1;
+	ret = write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1;
+	close(fd);
+	return ret;
+}
+
+/* Whoever may use the device must not be able to use up the machine with it. */
+TEST_F(dmademo, alloc_is_charged)
+{
+	char top[] = "/tmp/dmademo-XXXXXX", path[128], group[64];
+	struct dmademo_alloc alloc;
+	int status = -1;
+	pid_t pid;
+
+	if (geteuid())
+		SKIP(return, "needs root");
+	ASSERT_NE(NULL, mkdtemp(top));
+	if (mount("none", top, "cgroup2", 0, NULL)) {
+		rmdir(top);
+		SKIP(return, "needs cgroup2");
+	}
+	snprintf(group, sizeof(group), "%s/dmademo-test", top);
+	snprintf(path, sizeof(path), "%s/cgroup.subtree_control", top);
+	if (write_file(path, "+memory") || mkdir(group, 0755)) {
+		umount(top);
+		rmdir(top);
+		SKIP(return, "needs the memory controller");
+	}
+	snprintf(path, sizeof(path), "%s/memory.max", group);
+	EXPECT_EQ(0, write_file(path, "33554432"));
+	snprintf(path, sizeof(path), "%s/cgroup.procs", group);
+
+	pid = fork();
+	if (!pid) {
+		if (write_file(path, "0"))
+			_exit(1);
+		if (demo_alloc(self->fd, 16 << 20, &alloc))
+			_exit(2);
+		if (demo_alloc(self->fd, 64 << 20, &alloc) != -ENOMEM)
+			_exit(3);
+		if (demo_alloc(self->fd, 8 << 20, &alloc))
+			_exit(4);
+		_exit(0);
+	}
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, rmdir(group));
+	EXPECT_EQ(0, umount(top));
+	EXPECT_EQ(0, rmdir(top));
 }
 
 TEST_F(dmademo, alloc_bad_size)

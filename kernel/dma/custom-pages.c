@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Custom DMA ops: where the pages of a buffer come from.
+ *
+ * The sources, in the order in which they are tried: the device's own CMA area,
+ * the page allocator up to its largest block, and any range of memory that can
+ * be cleared by moving its pages elsewhere.  From each of them come split pages,
+ * every one with a reference of its own.  This is what lets the unused tail go
+ * back at once, user mappings hold the pages they map, and a page that is still
+ * mapped or pinned outlive the buffer.
+ */
+#include <linux/cma.h>
+#include <linux/gfp.h>
+#include <linux/highmem.h>
+#include <linux/memcontrol.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/page-isolation.h>
+#include <linux/sched/signal.h>
+
+#include "custom.h"
+#include "direct.h"
+
+/* What a huge page table entry can map has to start where one can. */
+#ifdef CONFIG_MMU
+#define DMA_CUSTOM_ALIGN	PMD_SIZE
+#else
+#define DMA_CUSTOM_ALIGN	PAGE_SIZE
+#endif
+
+static int dma_custom_align_order(size_t size)
+{
+	return size >= DMA_CUSTOM_ALIGN ? get_order(DMA_CUSTOM_ALIGN) : 0;
+}
+
+/*
+ * Can the device reach all of a range of memory, and sees it in one piece?
+ * dma_coherent_ok() translates no more than the first byte, but there may be
+ * holes in what firmware says is on the bus.
+ */
+static bool dma_custom_reachable(struct device *dev, struct page *page,
+				 size_t size)
+{
+	const struct bus_dma_region *map = dev->dma_range_map;
+	phys_addr_t phys = page_to_phys(page);
+
+	if (!dma_coherent_ok(dev, phys, size))
+		return false;
+	if (!map)
+		return true;
+	while (phys < map->cpu_start || phys - map->cpu_start >= map->size)
+		if (!(++map)->size)
+			return false;
+	return size <= map->size - (phys - map->cpu_start);
+}
+
+/*
+ * Charges the caller's memory cgroup if asked to, as alloc_pages() does itself.
+ * As with a large block there, going over the limit is an error and no case for
+ * the OOM killer.  Pages are uncharged when they are freed, those before a
+ * failure included.
+ */
+static bool dma_custom_account(unsigned long pfn, unsigned long nr, gfp_t gfp)
+{
+	unsigned long i;
+
+	if (!(gfp & __GFP_ACCOUNT))
+		return true;
+	for (i = 0; i < nr; i++)
+		if (memcg_kmem_charge_page(pfn_to_page(pfn + i),
+					   gfp | __GFP_RETRY_MAYFAIL, 0))
+			return false;
+	return true;
+}
+
+#ifdef CONFIG_DMA_CMA
+static struct page *dma_custom_alloc_cma(struct device *dev, size_t size,
+					 gfp_t gfp, struct cma **cma)
+{
+	int align = max(dma_custom_align_order(size),
+			min(get_order(size), CONFIG_CMA_ALIGNMENT));
+	unsigned long nr = size >> PAGE_SHIFT;
+	struct page *page;
+
+	if (!dev->cma_area || !gfpflags_allow_blocking(gfp))
+		return NULL;
+	page = cma_alloc(dev->cma_area, nr, align, true);
+	if (!page)
+		return NULL;
+	if (!dma_custom_reachable(dev, page, size) ||
+	    (PageHighMem(page) && !(gfp & __GFP_HIGHMEM)) ||
+	    !dma_custom_account(page_to_pfn(page), nr, gfp)) {
+		cma_release(dev->cma_area, page, nr);
+		return NULL;
+	}
+	*cma = dev->cma_area;
+	return page;
+}
+#else
+static struct page *dma_custom_alloc_cma(struct device *dev, size_t size,
+					 gfp_t gfp, struct cma **cma)
+{
+	return NULL;
+}
+#endif /* CONFIG_DMA_CMA */
+
+static struct page *dma_custom_alloc_block(int nid, size_t size, gfp_t gfp)
+{
+	unsigned long nr = size >> PAGE_SHIFT;
+	unsigned int order = get_order(size);
+	struct page *page;
+
+	page = alloc_pages_node(nid, gfp, order);
+	if (!page)
+		return NULL;
+	split_page(page, order);
+	__free_contig_range(page_to_pfn(page) + nr, (1UL << order) - nr);
+	return page;
+}
+
+#ifdef CONFIG_CONTIG_ALLOC
+/*
+ * Nothing in the block that could not be moved elsewhere, as far as one can see
+ * without a lock: alloc_contig_range() has the last word.
+ */
+static bool dma_custom_block_movable(struct zone *zone, unsigned long pfn,
+				     unsigned long nr)
+{
+	struct page *page = pfn_to_online_page(pfn);
+	unsigned long end = pfn + nr, step;
+
+	if (!page || page_zone(page) != zone || is_migrate_cma_page(page))
+		return false;
+	for (; pfn < end; pfn += step) {
+		step = 1;
+		page = pfn_to_page(pfn);
+		if (PageHuge(page) ||
+		    page_is_unmovable(zone, page, PB_ISOLATE_MODE_OTHER, &step))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * alloc_contig_pages() would align powers of two to their size, of which there
+ * may be four in all of memory, and nothing else to anything.  What matters here
+ * is the alignment of a huge page table entry, so look at each such place.
+ */
+static struct page *dma_custom_alloc_in_zone(struct zone *zone, size_t size,
+					     gfp_t gfp)
+{
+	const unsigned long nr = size >> PAGE_SHIFT;
+	const unsigned long block = max(pageblock_nr_pages,
+					1UL << dma_custom_align_order(size));
+	unsigned long end = ALIGN_DOWN(zone_end_pfn(zone), block), start, pfn;
+
+	start = pfn = ALIGN(zone->zone_start_pfn, block);
+	while (pfn < end) {
+		bool movable = dma_custom_block_movable(zone, pfn, block);
+
+		if (fatal_signal_pending(current))
+			break;
+		cond_resched();
+		pfn += block;
+		if (movable && pfn - start < nr)
+			continue;
+		if (movable && !alloc_contig_range(start, start + nr,
+						   ACR_FLAGS_NONE, gfp))
+			return pfn_to_page(start);
+		/* No page is moved twice, lest it goes on forever. */
+		start = pfn;
+	}
+	return NULL;
+}
+
+static struct page *dma_custom_alloc_range(int nid, size_t size, gfp_t gfp)
+{
+	const unsigned long nr = size >> PAGE_SHIFT;
+	struct page *page = NULL;
+	unsigned long pfn, i;
+	struct zone *zone;
+	struct zoneref *z;
+
+	if (nid == NUMA_NO_NODE)
+		nid = numa_mem_id();
+	for_each_zone_zonelist(zone, z, node_zonelist(nid, gfp), gfp_zone(gfp)) {
+		/* The modifiers that alloc_contig_range() does not refuse. */
+		page = dma_custom_alloc_in_zone(zone, size, gfp &
+						(GFP_KERNEL |
+						 __GFP_RETRY_MAYFAIL |
+						 __GFP_NOWARN));
+		if (page)
+			break;
+	}
+	if (!page)
+		return NULL;
+
+	/* It was put together from blocks with tags of their own. */
+	pfn = page_to_pfn(page);
+	for (i = 0; i < nr; i++)
+		page_kasan_tag_reset(pfn_to_page(pfn + i));
+
+	if (!dma_custom_account(pfn, nr, gfp)) {
+		__free_contig_range(pfn, nr);
+		return NULL;
+	}
+	return page;
+}
+#else
+static struct page *dma_custom_alloc_range(int nid, size_t size, gfp_t gfp)
+{
+	return NULL;
+}
+#endif /* CONFIG_CONTIG_ALLOC */
+
+/* The zone below the one that the allocation was from; false if there is none. */
+static bool dma_custom_lower_zone(gfp_t *gfp)
+{
+	if (*gfp & __GFP_HIGHMEM)
+		*gfp &= ~__GFP_HIGHMEM;
+	else if (IS_ENABLED(CONFIG_ZONE_DMA32) &&
+		 !(*gfp & (GFP_DMA32 | GFP_DMA)))
+		*gfp |= GFP_DMA32;
+	else if (IS_ENABLED(CONFIG_ZONE_DMA) && !(*gfp & GFP_DMA))
+		*gfp = (*gfp & ~GFP_DMA32) | GFP_DMA;
+	else
+		return false;
+	return true;
+}
+
+/* From the highest zone where @alloc finds what the device can reach. */
+static struct page *dma_custom_alloc_zones(struct device *dev, size_t size,
+					   gfp_t gfp,
+					   struct page *(*alloc)(int, size_t,
+								 gfp_t))
+{
+	struct page *page;
+	u64 phys_limit;
+	gfp_t zone;
+
+	zone = dma_direct_optimal_gfp_mask(dev, &phys_limit);
+	if (!IS_ENABLED(CONFIG_ZONE_DMA32))
+		zone &= ~GFP_DMA32;
+	if (zone)
+		gfp = (gfp & ~__GFP_HIGHMEM) | zone;
+
+	do {
+		page = alloc(dev_to_node(dev), size, gfp);
+		if (!page || dma_custom_reachable(dev, page, size))
+			return page;
+		dma_custom_pages_free(page, size, NULL);
+	} while (dma_custom_lower_zone(&gfp));
+	return NULL;
+}
+
+static void dma_custom_zero(struct page *page, size_t size, gfp_t gfp)
+{
+	unsigned long pfn = page_to_pfn(page), nr = size >> PAGE_SHIFT, i;
+
+	for (i = 0; i < nr; i++) {
+		clear_highpage(pfn_to_page(pfn + i));
+		if (!(i % MAX_ORDER_NR_PAGES) && gfpflags_allow_blocking(gfp))
+			cond_resched();
+	}
+}
+
+/**
+ * dma_custom_pages_alloc - allocate the pages of a buffer
+ * @dev: the device that has to reach them
+ * @size: bytes, a multiple of PAGE_SIZE and not 0
+ * @gfp: with __GFP_HIGHMEM if the pages need no kernel address; no other zone
+ * @cma: set to the CMA area that they are from, left alone if from none
+ *
+ * A buffer of PMD_SIZE and more starts on a multiple of PMD_SIZE.
+ *
+ * Context: As @gfp says.  Above MAX_PAGE_ORDER it has to allow blocking.
+ *
+ * Return: the first of the pages, physically contiguous, zeroed, and with one
+ * reference each, or NULL.
+ */
+struct page *dma_custom_pages_alloc(struct device *dev, size_t size, gfp_t gfp,
+				    struct cma **cma)
+{
+	unsigned int order = get_order(size);
+	struct page *page;
+
+	page = dma_custom_alloc_cma(dev, size, gfp, cma);
+	if (!page && order <= MAX_PAGE_ORDER)
+		page = dma_custom_alloc_zones(dev, size, gfp,
+					      dma_custom_alloc_block);
+	if (!page && gfpflags_allow_blocking(gfp) &&
+	    (order > MAX_PAGE_ORDER || (gfp & __GFP_RETRY_MAYFAIL)))
+		page = dma_custom_alloc_zones(dev, size, gfp,
+					      dma_custom_alloc_range);
+	if (page)
+		dma_custom_zero(page, size, gfp);
+	return page;
+}
+
+/**
+ * dma_custom_pages_free - give up a buffer's reference on each of its pages
+ * @page: the first
+ * @size: bytes, a multiple of PAGE_SIZE
+ * @cma: the CMA area they are from, NULL if from none
+ *
+ * Pages with no other user are free at once, the others when the last user of
+ * each is gone.  Those from a CMA area must have no other user.
+ *
+ * Context: Any context, but not NMI and not under a raw spinlock.
+ */
+void dma_custom_pages_free(struct page *page, size_t size, struct cma *cma)
+{
+	if (IS_ENABLED(CONFIG_DMA_CMA) && cma)
+		cma_release(cma, page, size >> PAGE_SHIFT);
+	else
+		__free_contig_range(page_to_pfn(page), size >> PAGE_SHIFT);
+}
