@@ -123,11 +123,10 @@ static struct page *dma_custom_alloc_block(int nid, size_t size, gfp_t gfp)
  * Nothing in the block that could not be moved elsewhere, as far as one can see
  * without a lock: alloc_contig_range() has the last word.
  */
-static bool dma_custom_block_movable(struct zone *zone, unsigned long pfn,
-				     unsigned long nr)
+static bool dma_custom_block_movable(struct zone *zone, unsigned long pfn)
 {
+	unsigned long end = pfn + pageblock_nr_pages, step;
 	struct page *page = pfn_to_online_page(pfn);
-	unsigned long end = pfn + nr, step;
 
 	if (!page || page_zone(page) != zone || is_migrate_cma_page(page))
 		return false;
@@ -150,24 +149,25 @@ static struct page *dma_custom_alloc_in_zone(struct zone *zone, size_t size,
 					     gfp_t gfp)
 {
 	const unsigned long nr = size >> PAGE_SHIFT;
-	const unsigned long block = max(pageblock_nr_pages,
+	const unsigned long align = max(pageblock_nr_pages,
 					1UL << dma_custom_align_order(size));
-	unsigned long end = ALIGN_DOWN(zone_end_pfn(zone), block), start, pfn;
+	unsigned long start = ALIGN(zone->zone_start_pfn, align), pfn = start;
+	unsigned long end = ALIGN_DOWN(zone_end_pfn(zone), pageblock_nr_pages);
 
-	start = pfn = ALIGN(zone->zone_start_pfn, block);
 	while (pfn < end) {
-		bool movable = dma_custom_block_movable(zone, pfn, block);
+		bool movable = dma_custom_block_movable(zone, pfn);
 
 		if (fatal_signal_pending(current))
 			break;
 		cond_resched();
-		pfn += block;
+		pfn += pageblock_nr_pages;
 		if (movable && pfn - start < nr)
 			continue;
 		if (movable && !alloc_contig_range(start, start + nr,
 						   ACR_FLAGS_NONE, gfp))
 			return pfn_to_page(start);
 		/* No page is moved twice, lest it goes on forever. */
+		pfn = ALIGN(pfn, align);
 		start = pfn;
 	}
 	return NULL;

@@ -10,6 +10,7 @@
 #include <linux/init.h>
 #include <linux/memblock.h> /* for max_pfn */
 #include <linux/mm.h>
+#include <linux/nodemask.h>
 #include <linux/rcupdate.h>
 #include <linux/scatterlist.h>
 #include <linux/sched.h>
@@ -476,10 +477,31 @@ static void alloc_prefers_high_addresses(struct kunit *test)
 	needs_large_buffers(test, SZ_64M);
 	if (max_pfn <= PFN_DOWN(SZ_4G) || IS_ENABLED(CONFIG_HIGHMEM))
 		kunit_skip(test, "needs memory above 4 GiB");
+	set_dev_node(dev, pfn_to_nid(max_pfn - 1));
 	buf = custom_kunit_alloc(test, dev, SZ_2M);
 	KUNIT_EXPECT_GE(test, (u64)buf->dma_addr, SZ_4G);
 	buf = custom_kunit_alloc(test, dev, SZ_64M);
 	KUNIT_EXPECT_GE(test, (u64)buf->dma_addr, SZ_4G);
+}
+
+static void alloc_prefers_the_devices_node(struct kunit *test)
+{
+	struct custom_kunit_buffer *buf;
+	struct device *dev = device(test);
+	int node;
+
+	needs_large_buffers(test, SZ_64M);
+	if (num_node_state(N_MEMORY) < 2)
+		kunit_skip(test, "needs two nodes");
+	for_each_node_state(node, N_MEMORY) {
+		set_dev_node(dev, node);
+		buf = custom_kunit_alloc(test, dev, SZ_2M);
+		KUNIT_EXPECT_EQ(test, node,
+				page_to_nid(custom_kunit_page(buf, 0)));
+		buf = custom_kunit_alloc(test, dev, SZ_64M);
+		KUNIT_EXPECT_EQ(test, node,
+				page_to_nid(custom_kunit_page(buf, 0)));
+	}
 }
 
 struct hole_case {
@@ -596,7 +618,30 @@ static void alloc_survives_each_failure_within(struct kunit *test)
 	KUNIT_EXPECT_GE(test, failed, 2);
 	expect_free_pages(test, before);
 }
+/*
+ * The second allocation is that of the block.  It is not the page allocator that
+ * complains, and fault injection does so only where that would.
+ */
+static void alloc_of_a_large_block_fails_quietly(struct kunit *test)
+{
+	struct device *dev = device(test);
+	dma_addr_t dma_addr;
+	void *cpu_addr;
+
+	current->fail_nth = 2;
+	cpu_addr = get_dma_ops(dev)->alloc(dev, LARGEST, &dma_addr,
+					   GFP_NOWAIT & ~__GFP_NOWARN, 0);
+	current->fail_nth = 0;
+	KUNIT_EXPECT_NULL(test, cpu_addr);
+	if (cpu_addr)
+		get_dma_ops(dev)->free(dev, LARGEST, cpu_addr, dma_addr, 0);
+}
 #else
+static void alloc_of_a_large_block_fails_quietly(struct kunit *test)
+{
+	kunit_skip(test, "needs CONFIG_FAILSLAB and CONFIG_FAIL_PAGE_ALLOC");
+}
+
 static void alloc_survives_each_failure_within(struct kunit *test)
 {
 	kunit_skip(test, "needs CONFIG_FAILSLAB and CONFIG_FAIL_PAGE_ALLOC");
@@ -1196,10 +1241,12 @@ static struct kunit_case custom_buffer_cases[] = {
 	KUNIT_CASE(alloc_refuses_a_large_buffer_without_contig_alloc),
 	KUNIT_CASE_PARAM(alloc_stays_within_reach, mask_gen_params),
 	KUNIT_CASE(alloc_prefers_high_addresses),
+	KUNIT_CASE(alloc_prefers_the_devices_node),
 	KUNIT_CASE_PARAM(alloc_does_not_cross_a_hole, hole_gen_params),
 	KUNIT_CASE(alloc_fails_where_nothing_is_in_reach),
 	KUNIT_CASE(failed_alloc_keeps_no_memory),
 	KUNIT_CASE(alloc_survives_each_failure_within),
+	KUNIT_CASE(alloc_of_a_large_block_fails_quietly),
 	KUNIT_CASE_PARAM(alloc_survives_a_failure_to_index, coherence_gen_params),
 	KUNIT_CASE(alloc_with_interrupts_off),
 	KUNIT_CASE(alloc_with_interrupts_off_for_a_noncoherent_device),

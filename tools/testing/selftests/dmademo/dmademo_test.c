@@ -147,7 +147,7 @@ TEST_F(dmademo, alloc_large)
 	unsigned char *p;
 	size_t i, bytes;
 
-	for (i = 0; i < sizeof(mib) / sizeof(mib[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(mib); i++) {
 		bytes = mib[i] << 20;
 		ASSERT_EQ(0, demo_alloc(self->fd, bytes, &alloc));
 		EXPECT_EQ(bytes, alloc.bytes_held);
