@@ -618,6 +618,7 @@ static void alloc_survives_each_failure_within(struct kunit *test)
 	KUNIT_EXPECT_GE(test, failed, 2);
 	expect_free_pages(test, before);
 }
+
 /*
  * The second allocation is that of the block.  It is not the page allocator that
  * complains, and fault injection does so only where that would.
