@@ -24,10 +24,11 @@ struct device;
  * @DMA_CUSTOM_MMAP_HUGE: Huge page table entries, with vma->vm_ops owned by the
  *	provider.  Not supported yet: dma_custom_attach() refuses it.
  *
- * The buffers of a device that is not cache coherent, or has a CMA area of its
- * own, are mapped as with @DMA_CUSTOM_MMAP_PFN.  So are those that dma-direct
- * allocates, for a device that has a restricted DMA pool or needs unencrypted
- * memory, and so is a VMA that the driver marked VM_PFNMAP before the call.
+ * Mapped as with @DMA_CUSTOM_MMAP_PFN, whatever was asked for, are buffers from
+ * the device's own CMA area, all buffers of a device that is not cache coherent,
+ * those that dma-direct allocates for a device that has a restricted DMA pool or
+ * needs unencrypted memory, a VMA that the driver marked VM_PFNMAP before the
+ * call, and everything on a machine without an MMU.
  */
 enum dma_custom_mmap {
 	DMA_CUSTOM_MMAP_PAGES,

@@ -8,6 +8,9 @@
  * every one with a reference of its own.  This is what lets the unused tail go
  * back at once, user mappings hold the pages they map, and a page that is still
  * mapped or pinned outlive the buffer.
+ *
+ * The last does not hold for a CMA area, which takes its pages back whoever else
+ * uses them.  So nobody else may: they are not given to user mappings.
  */
 #include <linux/cma.h>
 #include <linux/gfp.h>
@@ -17,6 +20,7 @@
 #include <linux/mm.h>
 #include <linux/page-isolation.h>
 #include <linux/sched/signal.h>
+#include <linux/spinlock.h>
 
 #include "custom.h"
 #include "direct.h"
@@ -27,11 +31,6 @@
 #else
 #define DMA_CUSTOM_ALIGN	PAGE_SIZE
 #endif
-
-static int dma_custom_align_order(size_t size)
-{
-	return size >= DMA_CUSTOM_ALIGN ? get_order(DMA_CUSTOM_ALIGN) : 0;
-}
 
 /*
  * Can the device reach all of a range of memory, and sees it in one piece?
@@ -54,6 +53,12 @@ static bool dma_custom_reachable(struct device *dev, struct page *page,
 	return size <= map->size - (phys - map->cpu_start);
 }
 
+#ifdef CONFIG_CONTIG_ALLOC
+static int dma_custom_align_order(size_t size)
+{
+	return size >= DMA_CUSTOM_ALIGN ? get_order(DMA_CUSTOM_ALIGN) : 0;
+}
+
 /*
  * Charges the caller's memory cgroup if asked to, as alloc_pages() does itself.
  * As with a large block there, going over the limit is an error and no case for
@@ -72,6 +77,7 @@ static bool dma_custom_account(unsigned long pfn, unsigned long nr, gfp_t gfp)
 			return false;
 	return true;
 }
+#endif /* CONFIG_CONTIG_ALLOC */
 
 #ifdef CONFIG_DMA_CMA
 static struct page *dma_custom_alloc_cma(struct device *dev, size_t size,
@@ -104,13 +110,14 @@ static struct page *dma_custom_alloc_cma(struct device *dev, size_t size,
 }
 #endif /* CONFIG_DMA_CMA */
 
-static struct page *dma_custom_alloc_block(int nid, size_t size, gfp_t gfp)
+static struct page *dma_custom_alloc_block(struct device *dev, size_t size,
+					   gfp_t gfp)
 {
 	unsigned long nr = size >> PAGE_SHIFT;
 	unsigned int order = get_order(size);
 	struct page *page;
 
-	page = alloc_pages_node(nid, gfp, order);
+	page = alloc_pages_node(dev_to_node(dev), gfp, order);
 	if (!page)
 		return NULL;
 	split_page(page, order);
@@ -120,8 +127,8 @@ static struct page *dma_custom_alloc_block(int nid, size_t size, gfp_t gfp)
 
 #ifdef CONFIG_CONTIG_ALLOC
 /*
- * Nothing in the block that could not be moved elsewhere, as far as one can see
- * without a lock: alloc_contig_range() has the last word.
+ * Nothing in the block that could not be moved elsewhere, as far as one can see:
+ * alloc_contig_range() has the last word.
  */
 static bool dma_custom_block_movable(struct zone *zone, unsigned long pfn)
 {
@@ -130,6 +137,8 @@ static bool dma_custom_block_movable(struct zone *zone, unsigned long pfn)
 
 	if (!page || page_zone(page) != zone || is_migrate_cma_page(page))
 		return false;
+
+	guard(spinlock_irqsave)(&zone->lock);
 	for (; pfn < end; pfn += step) {
 		step = 1;
 		page = pfn_to_page(pfn);
@@ -143,9 +152,11 @@ static bool dma_custom_block_movable(struct zone *zone, unsigned long pfn)
 /*
  * alloc_contig_pages() would align powers of two to their size, of which there
  * may be four in all of memory, and nothing else to anything.  What matters here
- * is the alignment of a huge page table entry, so look at each such place.
+ * is the alignment of a huge page table entry and the reach of the device, so
+ * look at each such place.
  */
-static struct page *dma_custom_alloc_in_zone(struct zone *zone, size_t size,
+static struct page *dma_custom_alloc_in_zone(struct device *dev,
+					     struct zone *zone, size_t size,
 					     gfp_t gfp)
 {
 	const unsigned long nr = size >> PAGE_SHIFT;
@@ -154,28 +165,39 @@ static struct page *dma_custom_alloc_in_zone(struct zone *zone, size_t size,
 	unsigned long start = ALIGN(zone->zone_start_pfn, align), pfn = start;
 	unsigned long end = ALIGN_DOWN(zone_end_pfn(zone), pageblock_nr_pages);
 
-	while (pfn < end) {
-		bool movable = dma_custom_block_movable(zone, pfn);
-
+	/* All up to pfn can be moved. */
+	while (start < end && nr <= end - start) {
 		if (fatal_signal_pending(current))
 			break;
 		cond_resched();
-		pfn += pageblock_nr_pages;
-		if (movable && pfn - start < nr)
+		if (pfn - start < nr) {
+			bool movable = dma_custom_block_movable(zone, pfn);
+
+			pfn += pageblock_nr_pages;
+			if (!movable) {
+				pfn = ALIGN(pfn, align);
+				start = pfn;
+			}
 			continue;
-		if (movable && !alloc_contig_range(start, start + nr,
-						   ACR_FLAGS_NONE, gfp))
+		}
+		if (!dma_custom_reachable(dev, pfn_to_page(start), size)) {
+			start += align;
+			continue;
+		}
+		if (!alloc_contig_range(start, start + nr, ACR_FLAGS_NONE, gfp))
 			return pfn_to_page(start);
-		/* No page is moved twice, lest it goes on forever. */
+		/* Go on behind it, as this may have taken long. */
 		pfn = ALIGN(pfn, align);
 		start = pfn;
 	}
 	return NULL;
 }
 
-static struct page *dma_custom_alloc_range(int nid, size_t size, gfp_t gfp)
+static struct page *dma_custom_alloc_range(struct device *dev, size_t size,
+					   gfp_t gfp)
 {
 	const unsigned long nr = size >> PAGE_SHIFT;
+	int nid = dev_to_node(dev);
 	struct page *page = NULL;
 	unsigned long pfn, i;
 	struct zone *zone;
@@ -183,15 +205,17 @@ static struct page *dma_custom_alloc_range(int nid, size_t size, gfp_t gfp)
 
 	if (nid == NUMA_NO_NODE)
 		nid = numa_mem_id();
+	get_online_mems();
 	for_each_zone_zonelist(zone, z, node_zonelist(nid, gfp), gfp_zone(gfp)) {
 		/* The modifiers that alloc_contig_range() does not refuse. */
-		page = dma_custom_alloc_in_zone(zone, size, gfp &
+		page = dma_custom_alloc_in_zone(dev, zone, size, gfp &
 						(GFP_KERNEL |
 						 __GFP_RETRY_MAYFAIL |
 						 __GFP_NOWARN));
 		if (page)
 			break;
 	}
+	put_online_mems();
 	if (!page)
 		return NULL;
 
@@ -207,7 +231,8 @@ static struct page *dma_custom_alloc_range(int nid, size_t size, gfp_t gfp)
 	return page;
 }
 #else
-static struct page *dma_custom_alloc_range(int nid, size_t size, gfp_t gfp)
+static struct page *dma_custom_alloc_range(struct device *dev, size_t size,
+					   gfp_t gfp)
 {
 	return NULL;
 }
@@ -231,8 +256,8 @@ static bool dma_custom_lower_zone(gfp_t *gfp)
 /* From the highest zone where @alloc finds what the device can reach. */
 static struct page *dma_custom_alloc_zones(struct device *dev, size_t size,
 					   gfp_t gfp,
-					   struct page *(*alloc)(int, size_t,
-								 gfp_t))
+					   struct page *(*alloc)(struct device *,
+								 size_t, gfp_t))
 {
 	struct page *page;
 	u64 phys_limit;
@@ -245,7 +270,7 @@ static struct page *dma_custom_alloc_zones(struct device *dev, size_t size,
 		gfp = (gfp & ~__GFP_HIGHMEM) | zone;
 
 	do {
-		page = alloc(dev_to_node(dev), size, gfp);
+		page = alloc(dev, size, gfp);
 		if (!page || dma_custom_reachable(dev, page, size))
 			return page;
 		dma_custom_pages_free(page, size, NULL);

@@ -216,6 +216,8 @@ TEST_F(dmademo, alloc_is_charged)
 	EXPECT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
 	EXPECT_EQ(0, rmdir(group));
+	snprintf(path, sizeof(path), "%s/cgroup.subtree_control", top);
+	EXPECT_EQ(0, write_file(path, "-memory"));
 	EXPECT_EQ(0, umount(top));
 	EXPECT_EQ(0, rmdir(top));
 }
