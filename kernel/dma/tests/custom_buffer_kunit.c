@@ -51,8 +51,6 @@ static const struct buffer_case buffer_cases[] = {
 	{ "4 MiB and a page", SZ_4M + PAGE_SIZE },
 	{ "5 MiB", 5 * SZ_1M },
 	{ "5 MiB and a page", 5 * SZ_1M + PAGE_SIZE },
-	{ "64 MiB", SZ_64M },
-	{ "256 MiB", SZ_256M },
 #ifdef CUSTOM_KUNIT_NONCOHERENT
 	{ "1 byte, not coherent", 1, true },
 	{ "a page, not coherent", PAGE_SIZE, true },
@@ -61,12 +59,21 @@ static const struct buffer_case buffer_cases[] = {
 	{ "2 MiB, not coherent", SZ_2M, true },
 	{ "4 MiB and a page, not coherent", SZ_4M + PAGE_SIZE, true },
 	{ "5 MiB and a page, not coherent", 5 * SZ_1M + PAGE_SIZE, true },
+#endif
+};
+
+KUNIT_ARRAY_PARAM_DESC(buffer, buffer_cases, name);
+
+static const struct buffer_case large_cases[] = {
+	{ "64 MiB", SZ_64M },
+	{ "256 MiB", SZ_256M },
+#ifdef CUSTOM_KUNIT_NONCOHERENT
 	{ "64 MiB, not coherent", SZ_64M, true },
 	{ "256 MiB, not coherent", SZ_256M, true },
 #endif
 };
 
-KUNIT_ARRAY_PARAM_DESC(buffer, buffer_cases, name);
+KUNIT_ARRAY_PARAM_DESC(large, large_cases, name);
 
 static const struct buffer_case coherence_cases[] = {
 	{ "coherent", 0 },
@@ -1246,6 +1253,24 @@ static void restricted_pool_is_the_only_source(struct kunit *test)
 }
 #endif
 
+static struct kunit_case custom_large_cases[] = {
+	KUNIT_CASE(alloc_is_better_than_dma_direct),
+	KUNIT_CASE_PARAM(alloc_is_zeroed, large_gen_params),
+	KUNIT_CASE_PARAM(alloc_pages_have_one_reference_each, large_gen_params),
+	KUNIT_CASE_PARAM(alloc_is_aligned, large_gen_params),
+	KUNIT_CASE_PARAM(alloc_addresses_are_of_the_same_memory,
+			 large_gen_params),
+	KUNIT_CASE_PARAM(alloc_holds_no_more_than_its_pages, large_gen_params),
+	KUNIT_CASE_PARAM(free_returns_the_memory, large_gen_params),
+	{}
+};
+
+/* Comes first, before what the kernel cannot move is all over a small machine. */
+static struct kunit_suite custom_large_suite = {
+	.name = "dma_custom_large",
+	.test_cases = custom_large_cases,
+};
+
 static struct kunit_case custom_buffer_cases[] = {
 	KUNIT_CASE_PARAM(alloc_is_zeroed, buffer_gen_params),
 	KUNIT_CASE_PARAM(alloc_pages_have_one_reference_each, buffer_gen_params),
@@ -1254,7 +1279,6 @@ static struct kunit_case custom_buffer_cases[] = {
 			 buffer_gen_params),
 	KUNIT_CASE_PARAM(alloc_holds_no_more_than_its_pages, buffer_gen_params),
 	KUNIT_CASE_PARAM(free_returns_the_memory, buffer_gen_params),
-	KUNIT_CASE(alloc_is_better_than_dma_direct),
 	KUNIT_CASE(alloc_bus_address_is_physical),
 	KUNIT_CASE(alloc_bus_offset_is_added),
 	KUNIT_CASE_PARAM(alloc_refuses_size, refused_size_gen_params),
@@ -1306,4 +1330,4 @@ static struct kunit_suite custom_buffer_suite = {
 	.test_cases = custom_buffer_cases,
 };
 
-kunit_test_suite(custom_buffer_suite);
+kunit_test_suites(&custom_large_suite, &custom_buffer_suite);
