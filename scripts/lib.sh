@@ -174,9 +174,8 @@ select_base() {
 	*) die "there is no base $BASE; known: v7.3" ;;
 	esac
 	LINUX=$BUILD/linux-$BASE
-	GUEST=$BUILD/guest-x86_64
-	GUEST_KERNEL=$GUEST/arch/x86/boot/bzImage
 	SERIES_DIR=$PATCHES/$BASE
+	use_guest debug
 }
 
 kernel_git() { git -C "$LINUX" "$@"; }
@@ -417,17 +416,26 @@ expect_no_splats() {
 	! grep -nE "$SPLATS" "$1"
 }
 
-# get_guest: makes sure that there are a guest kernel, $GUEST_KERNEL, and the
-# user programs, built from the series.
+use_guest() {
+	GUEST=$BUILD/guest-$1
+	GUEST_KERNEL=$GUEST/arch/x86/boot/bzImage
+}
+
+# get_guest debug|plain: makes sure that there are a guest kernel, $GUEST_KERNEL, and
+# the user programs, built from the series.  A plain kernel does not look for
+# mistakes, as the debug kernel does: it is for measuring.
 get_guest() {
-	local out=$GUEST
+	local variant=$1 out
+	use_guest "$variant"
+	out=$GUEST
 	[[ $(uname -m) == x86_64 ]] || die "the guest can be built on x86_64 only, this is $(uname -m)"
 	need kernel guest
 	get_series
 	mkdir -p "$out"
 
-	step "building the guest kernel (some minutes the first time)"
-	cp "$TOP/scripts/guest/x86_64.config" "$out/guest.config"
+	step "building the guest kernel, $variant (some minutes the first time)"
+	cat "$TOP/scripts/guest/x86_64.config" "$TOP/scripts/guest/$variant.config" \
+		>"$out/guest.config"
 	make_kernel x86_64 O="$out" KCONFIG_ALLCONFIG="$out/guest.config" allnoconfig \
 		>"$LOGS/guest-config.log" 2>&1 ||
 		die "cannot configure the guest kernel, see $LOGS/guest-config.log"
@@ -455,9 +463,10 @@ check_config() {
 # run_guest LOG CMDLINE COMMANDS [FILE]: boots the guest kernel with CMDLINE
 # added to its command line and runs the shell COMMANDS there, with FILE as
 # /input.  Shows what they print, and keeps the console in LOG.  True if the
-# last command was.
+# last command was.  QEMU_MACHINE, an array, replaces the processors and memory.
 run_guest() {
 	local log=$1 cmdline=$2 commands=$3 file=${4:-} accel=tcg
+	local -a machine
 	local dir=$GUEST/initramfs
 
 	rm -rf "$dir"
@@ -469,7 +478,7 @@ run_guest() {
 		say "file /init $TOP/scripts/guest/init 0755 0 0"
 		say "file /guest.sh $dir/guest.sh 0644 0 0"
 		say "file /bin/busybox /bin/busybox 0755 0 0"
-		for program in dmademo dmademo_test; do
+		for program in dmademo dmademo_test dmademo_map_test; do
 			say "file /bin/$program $GUEST/kselftest/dmademo/$program 0755 0 0"
 		done
 		if [[ -n $file ]]; then
@@ -481,13 +490,25 @@ run_guest() {
 	"$GUEST/usr/gen_init_cpio" "$dir/list" >"$dir/initramfs" ||
 		die "cannot make the initramfs"
 
-	! kvm_works "$GUEST_KERNEL" || accel=kvm
+	# A disk that the tests may write to; through the DMA API, as on a real
+	# machine.
+	rm -f "$dir/disk"
+	truncate -s 4M "$dir/disk"
+
+	if [[ -n ${QEMU_MACHINE[*]:-} ]]; then
+		machine=("${QEMU_MACHINE[@]}")
+	else
+		! kvm_works "$GUEST_KERNEL" || accel=kvm
+		machine=(-accel "$accel" -smp 2 -m 1024)
+	fi
 	# A terminal must not stay as the guest's console leaves it, hence the
 	# pipe and no standard input.
-	timeout --foreground -k 5 600 qemu-system-x86_64 -accel "$accel" -smp 2 \
-		-m 1024 -nodefaults -display none -serial stdio -no-reboot \
+	timeout --foreground -k 5 600 qemu-system-x86_64 "${machine[@]}" \
+		-nodefaults -display none -serial stdio -no-reboot \
+		-drive "file=$dir/disk,format=raw,if=none,id=disk" \
+		-device virtio-blk-pci,drive=disk,disable-legacy=on,iommu_platform=on \
 		-kernel "$GUEST_KERNEL" -initrd "$dir/initramfs" \
-		-append "console=ttyS0 panic=-1 oops=panic loglevel=5 $cmdline" \
+		-append "console=ttyS0 panic=-1 oops=panic loglevel=5 page_poison=1 $cmdline" \
 		</dev/null 2>&1 | tee "$log" |
 		sed -un 's/\r$//;/^guest: begin/,/^guest: exit/{/^guest: /!s/^/    /p}' || true
 	tr -d '\r' <"$log" | grep -qx 'guest: exit 0'

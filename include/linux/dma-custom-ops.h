@@ -8,9 +8,11 @@
 #define _LINUX_DMA_CUSTOM_OPS_H
 
 #include <linux/errno.h>
+#include <linux/sched/mm.h>
 #include <linux/types.h>
 
 struct device;
+struct file;
 
 /**
  * enum dma_custom_mmap - how dma_mmap_attrs() maps a buffer into user space
@@ -21,14 +23,22 @@ struct device;
  * @DMA_CUSTOM_MMAP_PFN: remap_pfn_range(), as dma-direct does it.  Cheaper to
  *	set up, but holds no reference: the driver must not free the buffer
  *	before the mapping is gone.
- * @DMA_CUSTOM_MMAP_HUGE: Huge page table entries, with vma->vm_ops owned by the
- *	provider.  Not supported yet: dma_custom_attach() refuses it.
+ * @DMA_CUSTOM_MMAP_HUGE: Huge page table entries where the architecture,
+ *	the address and the length allow them, made by page faults.  The VMA
+ *	holds the buffer, so the driver may free it while it is mapped.  The
+ *	provider owns vma->vm_ops and vma->vm_private_data, the driver must leave
+ *	these and vma->vm_pgoff alone after the call, and its ->mmap must not
+ *	fail after it.  See dma_custom_get_unmapped_area() too.
  *
- * Mapped as with @DMA_CUSTOM_MMAP_PFN, whatever was asked for, are buffers from
- * the device's own CMA area, all buffers of a device that is not cache coherent,
- * those that dma-direct allocates for a device that has a restricted DMA pool or
- * needs unencrypted memory, a VMA that the driver marked VM_PFNMAP before the
- * call, and everything on a machine without an MMU.
+ * Mapped as with @DMA_CUSTOM_MMAP_PFN when something else was asked for:
+ *
+ * * all on a machine without an MMU, and the buffers that dma-direct allocates
+ *   for a device that has a restricted DMA pool or needs unencrypted memory;
+ * * instead of @DMA_CUSTOM_MMAP_PAGES, a VMA that the driver marked VM_PFNMAP
+ *   before the call, buffers from the device's own CMA area, and all buffers of a
+ *   device that is not cache coherent;
+ * * instead of @DMA_CUSTOM_MMAP_HUGE, a VMA that the driver gave vm_ops before
+ *   the call.
  */
 enum dma_custom_mmap {
 	DMA_CUSTOM_MMAP_PAGES,
@@ -56,7 +66,14 @@ int devm_dma_custom_attach(struct device *dev,
 			   const struct dma_custom_config *cfg);
 void dma_custom_detach(struct device *dev);
 bool dma_custom_attached(struct device *dev);
-#else
+#ifdef CONFIG_MMU
+unsigned long dma_custom_get_unmapped_area(struct file *file,
+					   unsigned long addr,
+					   unsigned long len,
+					   unsigned long pgoff,
+					   unsigned long flags);
+#endif
+#else /* !CONFIG_DMA_CUSTOM_OPS */
 static inline int dma_custom_attach(struct device *dev,
 				    const struct dma_custom_config *cfg)
 {
@@ -77,6 +94,16 @@ static inline bool dma_custom_attached(struct device *dev)
 {
 	return false;
 }
+
+#ifdef CONFIG_MMU
+static inline unsigned long
+dma_custom_get_unmapped_area(struct file *file, unsigned long addr,
+			     unsigned long len, unsigned long pgoff,
+			     unsigned long flags)
+{
+	return mm_get_unmapped_area(file, addr, len, pgoff, flags);
+}
+#endif
 #endif /* CONFIG_DMA_CUSTOM_OPS */
 
 #endif /* _LINUX_DMA_CUSTOM_OPS_H */

@@ -28,6 +28,40 @@ void dma_custom_buffers_init(struct dma_custom *dc)
 	xa_init_flags(&dc->buffers, XA_FLAGS_LOCK_IRQ);
 }
 
+static struct dma_custom_buffer *dma_custom_buffer_create(size_t size,
+							  gfp_t gfp)
+{
+	struct dma_custom_buffer *buf = kzalloc_obj(*buf, gfp);
+
+	if (buf) {
+		kref_init(&buf->ref);
+		buf->size = size;
+	}
+	return buf;
+}
+
+static void dma_custom_buffer_release(struct kref *ref)
+{
+	struct dma_custom_buffer *buf = container_of(ref,
+						     struct dma_custom_buffer,
+						     ref);
+
+	if (buf->page && !buf->leaked)
+		dma_custom_pages_free(buf->page, buf->size, buf->cma);
+	kfree(buf);
+}
+
+void dma_custom_buffer_get(struct dma_custom_buffer *buf)
+{
+	kref_get(&buf->ref);
+}
+
+/* With the last reference the pages go back.  The device may be gone by then. */
+void dma_custom_buffer_put(struct dma_custom_buffer *buf)
+{
+	kref_put(&buf->ref, dma_custom_buffer_release);
+}
+
 /* Forgets all live buffers without freeing their memory; returns how many. */
 unsigned long dma_custom_buffers_leak(struct dma_custom *dc)
 {
@@ -35,7 +69,8 @@ unsigned long dma_custom_buffers_leak(struct dma_custom *dc)
 	unsigned long index, nr = 0;
 
 	xa_for_each(&dc->buffers, index, buf) {
-		kfree(buf);
+		buf->leaked = true;
+		dma_custom_buffer_put(buf);
 		nr++;
 	}
 	xa_destroy(&dc->buffers);
@@ -97,14 +132,21 @@ dma_custom_buffer_remove(struct device *dev, size_t size, void *cpu_addr,
 }
 
 /*
- * dma-direct's pools, restricted ones and those for callers that cannot wait
- * for a kernel mapping to change, memory that has to be shared with a
- * hypervisor, and what an architecture does all by itself are dma-direct's
- * business.
+ * Restricted pools, and memory that has to be shared with a hypervisor, are
+ * dma-direct's business.
+ */
+static bool dma_custom_use_direct_pages(struct device *dev)
+{
+	return is_swiotlb_for_alloc(dev) || force_dma_unencrypted(dev);
+}
+
+/*
+ * So are, where a kernel mapping has to change, what an architecture does all by
+ * itself, and the pools for callers that cannot wait.
  */
 static bool dma_custom_use_direct(struct device *dev, gfp_t gfp)
 {
-	if (is_swiotlb_for_alloc(dev) || force_dma_unencrypted(dev))
+	if (dma_custom_use_direct_pages(dev))
 		return true;
 	if (dev_is_dma_coherent(dev))
 		return false;
@@ -134,13 +176,14 @@ static gfp_t dma_custom_quiet(size_t size, gfp_t gfp)
 							   gfp;
 }
 
-static void dma_custom_report(struct device *dev, size_t size, gfp_t gfp)
+static void dma_custom_report(struct device *dev, size_t size, gfp_t gfp,
+			      bool direct)
 {
 	const char *why = "no memory in one piece that the device can reach";
 
 	if ((gfp & __GFP_NOWARN) || dma_custom_quiet(size, gfp) == gfp)
 		return;
-	if (dma_custom_use_direct(dev, gfp))
+	if (direct)
 		why = "dma-direct has no memory for this device";
 	else if (get_order(size) > MAX_PAGE_ORDER &&
 		 !IS_ENABLED(CONFIG_CONTIG_ALLOC))
@@ -186,12 +229,25 @@ static void dma_custom_kernel_unmap(struct device *dev,
 		arch_dma_clear_uncached(buf->cpu_addr, buf->size);
 }
 
+/* Takes from a buffer what goes with the device: all but our own pages. */
+static void dma_custom_buffer_unmap(struct device *dev,
+				    struct dma_custom_buffer *buf,
+				    unsigned long attrs)
+{
+	if (buf->page)
+		dma_custom_kernel_unmap(dev, buf);
+	else
+		dma_direct_free(dev, buf->size, buf->cpu_addr, buf->dma_addr,
+				dma_custom_direct_attrs(attrs));
+}
+
 void *dma_custom_alloc(struct device *dev, size_t size, dma_addr_t *dma_addr,
 		       gfp_t gfp, unsigned long attrs)
 {
 	struct dma_custom *dc = dev->dma_custom;
 	struct dma_custom_buffer *buf;
 	gfp_t page_gfp;
+	bool direct;
 
 	if (!dc)
 		return dma_direct_alloc(dev, size, dma_addr, gfp, attrs);
@@ -204,13 +260,13 @@ void *dma_custom_alloc(struct device *dev, size_t size, dma_addr_t *dma_addr,
 	if (attrs & DMA_ATTR_NO_WARN)
 		gfp |= __GFP_NOWARN;
 
-	buf = kzalloc_obj(*buf, gfp);
+	buf = dma_custom_buffer_create(size, gfp);
 	if (!buf)
 		return NULL;
 
-	buf->size = size;
 	page_gfp = dma_custom_quiet(size, gfp);
-	if (dma_custom_use_direct(dev, gfp)) {
+	direct = dma_custom_use_direct(dev, gfp);
+	if (direct) {
 		buf->cpu_addr = dma_direct_alloc(dev, size, &buf->dma_addr,
 						 page_gfp,
 						 dma_custom_direct_attrs(attrs));
@@ -227,7 +283,7 @@ void *dma_custom_alloc(struct device *dev, size_t size, dma_addr_t *dma_addr,
 		buf->cpu_addr = dma_custom_kernel_map(dev, buf->page, size,
 						      attrs);
 		if (!buf->cpu_addr)
-			goto out_free_pages;
+			goto out_put;
 		buf->dma_addr = phys_to_dma(dev, page_to_phys(buf->page));
 	}
 
@@ -236,21 +292,13 @@ void *dma_custom_alloc(struct device *dev, size_t size, dma_addr_t *dma_addr,
 	*dma_addr = buf->dma_addr;
 	return buf->cpu_addr;
 
-out_unmap:
-	if (buf->page)
-		dma_custom_kernel_unmap(dev, buf);
-	else
-		dma_direct_free(dev, size, buf->cpu_addr, buf->dma_addr,
-				dma_custom_direct_attrs(attrs));
-out_free_pages:
-	if (buf->page)
-		dma_custom_pages_free(buf->page, size, buf->cma);
-	kfree(buf);
-	return NULL;
-
 out_report:
-	dma_custom_report(dev, size, gfp);
-	kfree(buf);
+	dma_custom_report(dev, size, gfp, direct);
+	goto out_put;
+out_unmap:
+	dma_custom_buffer_unmap(dev, buf, attrs);
+out_put:
+	dma_custom_buffer_put(buf);
 	return NULL;
 }
 
@@ -269,14 +317,8 @@ void dma_custom_free(struct device *dev, size_t size, void *cpu_addr,
 	if (!buf)
 		return;
 
-	if (buf->page) {
-		dma_custom_kernel_unmap(dev, buf);
-		dma_custom_pages_free(buf->page, buf->size, buf->cma);
-	} else {
-		dma_direct_free(dev, buf->size, cpu_addr, dma_addr,
-				dma_custom_direct_attrs(attrs));
-	}
-	kfree(buf);
+	dma_custom_buffer_unmap(dev, buf, attrs);
+	dma_custom_buffer_put(buf);
 }
 
 /*
@@ -291,6 +333,7 @@ struct page *dma_custom_alloc_pages(struct device *dev, size_t size,
 	struct dma_custom *dc = dev->dma_custom;
 	struct dma_custom_buffer *buf;
 	struct page *page;
+	bool direct;
 
 	if (!dc)
 		return dma_direct_alloc_pages(dev, size, dma_addr, dir, gfp);
@@ -300,43 +343,38 @@ struct page *dma_custom_alloc_pages(struct device *dev, size_t size,
 		return NULL;
 
 	gfp &= ~__GFP_ZERO;
-	buf = kzalloc_obj(*buf, gfp);
+	buf = dma_custom_buffer_create(size, gfp);
 	if (!buf)
 		return NULL;
 
-	buf->size = size;
-	if (is_swiotlb_for_alloc(dev) || force_dma_unencrypted(dev)) {
+	direct = dma_custom_use_direct_pages(dev);
+	if (direct) {
 		page = dma_direct_alloc_pages(dev, size, &buf->dma_addr, dir,
 					      dma_custom_quiet(size, gfp));
-		if (!page)
-			goto out_report;
 	} else {
 		page = dma_custom_pages_alloc(dev, size,
 					      dma_custom_quiet(size, gfp),
 					      &buf->cma);
-		if (!page)
-			goto out_report;
 		buf->page = page;
-		buf->dma_addr = phys_to_dma(dev, page_to_phys(page));
 	}
+	if (!page) {
+		dma_custom_report(dev, size, gfp, direct);
+		goto out_put;
+	}
+	if (!direct)
+		buf->dma_addr = phys_to_dma(dev, page_to_phys(page));
 
 	buf->cpu_addr = page;
 	if (dma_custom_buffer_add(dc, buf, gfp))
-		goto out_free_pages;
+		goto out_free_direct;
 	*dma_addr = buf->dma_addr;
 	return page;
 
-out_free_pages:
-	if (buf->page)
-		dma_custom_pages_free(page, size, buf->cma);
-	else
+out_free_direct:
+	if (direct)
 		dma_direct_free_pages(dev, size, page, buf->dma_addr, dir);
-	kfree(buf);
-	return NULL;
-
-out_report:
-	dma_custom_report(dev, size, gfp);
-	kfree(buf);
+out_put:
+	dma_custom_buffer_put(buf);
 	return NULL;
 }
 
@@ -355,11 +393,9 @@ void dma_custom_free_pages(struct device *dev, size_t size, struct page *page,
 	if (!buf)
 		return;
 
-	if (buf->page)
-		dma_custom_pages_free(page, buf->size, buf->cma);
-	else
+	if (!buf->page)
 		dma_direct_free_pages(dev, size, page, dma_addr, dir);
-	kfree(buf);
+	dma_custom_buffer_put(buf);
 }
 
 int dma_custom_get_sgtable(struct device *dev, struct sg_table *sgt,

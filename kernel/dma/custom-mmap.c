@@ -82,16 +82,26 @@ int dma_custom_mmap(struct device *dev, struct vm_area_struct *vma,
 		return dma_direct_mmap(dev, vma, cpu_addr, dma_addr, size,
 				       attrs);
 
+	if (IS_ENABLED(CONFIG_MMU) &&
+	    dev->dma_custom->mmap == DMA_CUSTOM_MMAP_HUGE) {
+		ret = dma_custom_mmap_huge(vma, buf);
+		if (ret != -EOPNOTSUPP)
+			return ret;
+	}
+
 	/*
 	 * Pages of a CMA area must not be pinned for long, and gup would try in
 	 * vain to move these elsewhere first.  User space may not pin PFNs.
 	 */
 	pfn = page_to_pfn(buf->page) + off;
-	if (dev->dma_custom->mmap == DMA_CUSTOM_MMAP_PFN || buf->cma ||
-	    !dev_is_dma_coherent(dev) || (vma->vm_flags & VM_PFNMAP) ||
-	    !IS_ENABLED(CONFIG_MMU))
-		return remap_pfn_range(vma, vma->vm_start, pfn,
-				       vma->vm_end - vma->vm_start,
-				       vma->vm_page_prot);
-	return dma_custom_mmap_pages(vma, pfn);
+	if (dev->dma_custom->mmap == DMA_CUSTOM_MMAP_PAGES && !buf->cma &&
+	    dev_is_dma_coherent(dev) && !(vma->vm_flags & VM_PFNMAP) &&
+	    IS_ENABLED(CONFIG_MMU))
+		return dma_custom_mmap_pages(vma, pfn);
+
+	/* Not all architectures can tell PFNs from pages in there. */
+	if (vma->vm_flags & VM_MIXEDMAP)
+		return -EINVAL;
+	return remap_pfn_range(vma, vma->vm_start, pfn,
+			       vma->vm_end - vma->vm_start, vma->vm_page_prot);
 }

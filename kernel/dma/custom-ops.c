@@ -2,7 +2,7 @@
 /*
  * Custom DMA ops: attaching the provider to a device, and the table of
  * operations.  Streaming mappings are dma-direct's own; buffers are in
- * custom-buffer.c, their user mappings in custom-mmap.c.
+ * custom-buffer.c, their user mappings in custom-mmap.c and custom-huge.c.
  */
 #include <linux/dma-map-ops.h>
 #include <linux/export.h>
@@ -76,8 +76,6 @@ static int dma_custom_check_config(struct device *dev,
 	if (get_dma_ops(dev) || use_dma_iommu(dev))
 		return -EBUSY;
 
-	if (cfg->mmap == DMA_CUSTOM_MMAP_HUGE)
-		return -EOPNOTSUPP;
 	if (cfg->bus_offset && (IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA) ||
 				dev->dma_range_map))
 		return -EOPNOTSUPP;
@@ -102,10 +100,9 @@ static int dma_custom_check_config(struct device *dev,
  *   bus offset is not a multiple of PAGE_SIZE or moves RAM out of the range of
  *   a dma_addr_t;
  * * -EBUSY if @dev has DMA ops already or is behind an IOMMU;
- * * -EOPNOTSUPP if the mapping mode is DMA_CUSTOM_MMAP_HUGE, if a bus offset is
- *   asked for on an architecture with its own phys_to_dma() or on a device
- *   whose DMA ranges firmware described, or if the kernel was built without
- *   CONFIG_DMA_CUSTOM_OPS;
+ * * -EOPNOTSUPP if a bus offset is asked for on an architecture with its own
+ *   phys_to_dma() or on a device whose DMA ranges firmware described, or if the
+ *   kernel was built without CONFIG_DMA_CUSTOM_OPS;
  * * -ENOMEM if there is no memory for the bookkeeping.
  *
  * After an error @dev is as it was.

@@ -110,6 +110,21 @@ static struct page *dma_custom_alloc_cma(struct device *dev, size_t size,
 }
 #endif /* CONFIG_DMA_CMA */
 
+/* The zone below the one that the allocation was from; false if there is none. */
+static bool dma_custom_lower_zone(gfp_t *gfp)
+{
+	if (*gfp & __GFP_HIGHMEM)
+		*gfp &= ~__GFP_HIGHMEM;
+	else if (IS_ENABLED(CONFIG_ZONE_DMA32) &&
+		 !(*gfp & (GFP_DMA32 | GFP_DMA)))
+		*gfp |= GFP_DMA32;
+	else if (IS_ENABLED(CONFIG_ZONE_DMA) && !(*gfp & GFP_DMA))
+		*gfp = (*gfp & ~GFP_DMA32) | GFP_DMA;
+	else
+		return false;
+	return true;
+}
+
 static struct page *dma_custom_alloc_block(struct device *dev, size_t size,
 					   gfp_t gfp)
 {
@@ -117,12 +132,17 @@ static struct page *dma_custom_alloc_block(struct device *dev, size_t size,
 	unsigned int order = get_order(size);
 	struct page *page;
 
-	page = alloc_pages_node(dev_to_node(dev), gfp, order);
-	if (!page)
-		return NULL;
-	split_page(page, order);
-	__free_contig_range(page_to_pfn(page) + nr, (1UL << order) - nr);
-	return page;
+	do {
+		page = alloc_pages_node(dev_to_node(dev), gfp, order);
+		if (!page)
+			return NULL;
+		split_page(page, order);
+		__free_contig_range(page_to_pfn(page) + nr, (1UL << order) - nr);
+		if (dma_custom_reachable(dev, page, size))
+			return page;
+		dma_custom_pages_free(page, size, NULL);
+	} while (dma_custom_lower_zone(&gfp));
+	return NULL;
 }
 
 #ifdef CONFIG_CONTIG_ALLOC
@@ -238,44 +258,16 @@ static struct page *dma_custom_alloc_range(struct device *dev, size_t size,
 }
 #endif /* CONFIG_CONTIG_ALLOC */
 
-/* The zone below the one that the allocation was from; false if there is none. */
-static bool dma_custom_lower_zone(gfp_t *gfp)
+/* @gfp for the highest zone with anything that the device can reach. */
+static gfp_t dma_custom_zone(struct device *dev, gfp_t gfp)
 {
-	if (*gfp & __GFP_HIGHMEM)
-		*gfp &= ~__GFP_HIGHMEM;
-	else if (IS_ENABLED(CONFIG_ZONE_DMA32) &&
-		 !(*gfp & (GFP_DMA32 | GFP_DMA)))
-		*gfp |= GFP_DMA32;
-	else if (IS_ENABLED(CONFIG_ZONE_DMA) && !(*gfp & GFP_DMA))
-		*gfp = (*gfp & ~GFP_DMA32) | GFP_DMA;
-	else
-		return false;
-	return true;
-}
-
-/* From the highest zone where @alloc finds what the device can reach. */
-static struct page *dma_custom_alloc_zones(struct device *dev, size_t size,
-					   gfp_t gfp,
-					   struct page *(*alloc)(struct device *,
-								 size_t, gfp_t))
-{
-	struct page *page;
 	u64 phys_limit;
 	gfp_t zone;
 
 	zone = dma_direct_optimal_gfp_mask(dev, &phys_limit);
 	if (!IS_ENABLED(CONFIG_ZONE_DMA32))
 		zone &= ~GFP_DMA32;
-	if (zone)
-		gfp = (gfp & ~__GFP_HIGHMEM) | zone;
-
-	do {
-		page = alloc(dev, size, gfp);
-		if (!page || dma_custom_reachable(dev, page, size))
-			return page;
-		dma_custom_pages_free(page, size, NULL);
-	} while (dma_custom_lower_zone(&gfp));
-	return NULL;
+	return zone ? (gfp & ~__GFP_HIGHMEM) | zone : gfp;
 }
 
 static void dma_custom_zero(struct page *page, size_t size, gfp_t gfp)
@@ -310,13 +302,12 @@ struct page *dma_custom_pages_alloc(struct device *dev, size_t size, gfp_t gfp,
 	struct page *page;
 
 	page = dma_custom_alloc_cma(dev, size, gfp, cma);
+	gfp = dma_custom_zone(dev, gfp);
 	if (!page && order <= MAX_PAGE_ORDER)
-		page = dma_custom_alloc_zones(dev, size, gfp,
-					      dma_custom_alloc_block);
+		page = dma_custom_alloc_block(dev, size, gfp);
 	if (!page && gfpflags_allow_blocking(gfp) &&
 	    (order > MAX_PAGE_ORDER || (gfp & __GFP_RETRY_MAYFAIL)))
-		page = dma_custom_alloc_zones(dev, size, gfp,
-					      dma_custom_alloc_range);
+		page = dma_custom_alloc_range(dev, size, gfp);
 	if (page)
 		dma_custom_zero(page, size, gfp);
 	return page;

@@ -7,6 +7,7 @@
 
 #include <linux/dma-custom-ops.h>
 #include <linux/dma-map-ops.h>
+#include <linux/kref.h>
 #include <linux/xarray.h>
 
 /**
@@ -22,7 +23,10 @@ struct dma_custom {
 };
 
 /**
- * struct dma_custom_buffer - one live buffer
+ * struct dma_custom_buffer - one buffer
+ * @ref: One for the driver, until it frees the buffer, and one for each VMA with
+ *	huge entries.
+ * @leaked: The driver never freed it, so the pages are not to be reused.
  * @dma_addr: Bus address of the first byte.
  * @size: Bytes held, a multiple of PAGE_SIZE.
  * @cpu_addr: What dma_alloc_attrs() or dma_alloc_pages() returned.
@@ -31,6 +35,8 @@ struct dma_custom {
  * @cma: The CMA area that the pages are from, NULL if from none.
  */
 struct dma_custom_buffer {
+	struct kref	ref;
+	bool		leaked;
 	dma_addr_t	dma_addr;
 	size_t		size;
 	void		*cpu_addr;
@@ -54,6 +60,8 @@ unsigned long dma_custom_buffers_leak(struct dma_custom *dc);
 struct dma_custom_buffer *dma_custom_buffer_find(struct device *dev,
 						 dma_addr_t dma_addr,
 						 size_t size);
+void dma_custom_buffer_get(struct dma_custom_buffer *buf);
+void dma_custom_buffer_put(struct dma_custom_buffer *buf);
 void *dma_custom_alloc(struct device *dev, size_t size, dma_addr_t *dma_addr,
 		       gfp_t gfp, unsigned long attrs);
 void dma_custom_free(struct device *dev, size_t size, void *cpu_addr,
@@ -71,5 +79,9 @@ int dma_custom_get_sgtable(struct device *dev, struct sg_table *sgt,
 int dma_custom_mmap(struct device *dev, struct vm_area_struct *vma,
 		    void *cpu_addr, dma_addr_t dma_addr, size_t size,
 		    unsigned long attrs);
+
+/* custom-huge.c */
+int dma_custom_mmap_huge(struct vm_area_struct *vma,
+			 struct dma_custom_buffer *buf);
 
 #endif /* _KERNEL_DMA_CUSTOM_H */

@@ -2,14 +2,15 @@
 /*
  * DMA demo device: what the driver's files share.
  *
- * main.c binds the driver to the device, file.c is the user API and engine.c
- * plays the hardware.
+ * main.c binds the driver to the device, file.c is the user API, mapping.c has
+ * the ways to map a buffer into user space and engine.c plays the hardware.
  */
 #ifndef _DMADEMO_H
 #define _DMADEMO_H
 
 #include <linux/completion.h>
 #include <linux/dma-custom-ops.h>
+#include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/miscdevice.h>
 #include <linux/spinlock.h>
@@ -76,16 +77,52 @@ struct dmademo_engine {
 };
 
 /**
+ * struct dmademo_buffer - one DMA buffer
+ * @ref: One for the handle, one for each transfer under way, and one for each
+ *	mapping that does not hold the memory itself.
+ * @dd: The device.
+ * @size: Bytes held.
+ * @cpu_addr: Kernel address.
+ * @region: Bus address, as the engine knows it.
+ */
+struct dmademo_buffer {
+	struct kref		ref;
+	struct dmademo		*dd;
+	size_t			size;
+	void			*cpu_addr;
+	struct dmademo_region	region;
+};
+
+/**
+ * struct dmademo_strategy - one way to map a buffer into user space
+ * @name: As in the module parameter.
+ * @no_provider: Without the custom DMA ops, that is with dma-direct.
+ * @coherent_only: For devices that are cache coherent.
+ * @provider_mode: What the custom DMA ops are asked for.
+ * @mode: What user space gets.
+ * @mmap: Maps the part that the VMA selects, in pages from the buffer's start.
+ */
+struct dmademo_strategy {
+	const char		*name;
+	bool			no_provider;
+	bool			coherent_only;
+	enum dma_custom_mmap	provider_mode;
+	enum dmademo_mmap_mode	mode;
+	int			(*mmap)(struct dmademo_buffer *buf,
+					struct vm_area_struct *vma);
+};
+
+/**
  * struct dmademo - one device
  * @dev: The platform device.
- * @config: How the custom DMA ops were attached.
+ * @strategy: How its buffers are mapped into user space.
  * @engine: The hardware.
  * @misc: /dev/dmademoN.
  * @name: Name of @misc.
  */
 struct dmademo {
 	struct device			*dev;
-	struct dma_custom_config	config;
+	const struct dmademo_strategy	*strategy;
 	struct dmademo_engine		engine;
 	struct miscdevice		misc;
 	char				name[16];
@@ -93,6 +130,11 @@ struct dmademo {
 
 /* file.c */
 extern const struct file_operations dmademo_fops;
+void dmademo_buffer_put(struct dmademo_buffer *buf);
+
+/* mapping.c */
+const struct dmademo_strategy *dmademo_strategy_find(const char *name);
+int dmademo_map(struct dmademo_buffer *buf, struct vm_area_struct *vma);
 
 /* engine.c */
 int dmademo_engine_init(struct dmademo_engine *engine, struct device *dev);

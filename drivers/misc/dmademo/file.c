@@ -5,7 +5,6 @@
 #include <linux/capability.h>
 #include <linux/dma-mapping.h>
 #include <linux/fs.h>
-#include <linux/kref.h>
 #include <linux/mm.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -14,7 +13,7 @@
 
 #include "dmademo.h"
 
-#define DMADEMO_MAX_BYTES	SZ_256M
+#define DMADEMO_MAX_BYTES	SZ_1G
 
 /*
  * Each buffer has 4 GiB of file offsets of its own: the handle, shifted.  A
@@ -24,23 +23,6 @@
 #define HANDLE_PGOFF_SHIFT	(HANDLE_SHIFT - PAGE_SHIFT)
 #define HANDLE_MAX		min_t(unsigned long, U16_MAX, \
 				      ULONG_MAX >> HANDLE_PGOFF_SHIFT)
-
-/**
- * struct dmademo_buffer - one DMA buffer
- * @ref: One for the handle, one for each transfer under way, and one for each
- *	mapping that does not hold the memory itself.
- * @dd: The device.
- * @size: Bytes held.
- * @cpu_addr: Kernel address.
- * @region: Bus address, as the engine knows it.
- */
-struct dmademo_buffer {
-	struct kref		ref;
-	struct dmademo		*dd;
-	size_t			size;
-	void			*cpu_addr;
-	struct dmademo_region	region;
-};
 
 /**
  * struct dmademo_file - one open file
@@ -64,7 +46,7 @@ static void dmademo_buffer_release(struct kref *ref)
 	kfree(buf);
 }
 
-static void dmademo_buffer_put(struct dmademo_buffer *buf)
+void dmademo_buffer_put(struct dmademo_buffer *buf)
 {
 	if (buf)
 		kref_put(&buf->ref, dmademo_buffer_release);
@@ -136,12 +118,11 @@ static int dmademo_ioctl_info(struct dmademo_file *df,
 		return -EINVAL;
 	arg->version = DMADEMO_VERSION;
 	arg->max_bytes = DMADEMO_MAX_BYTES;
-	arg->mmap_mode = DMADEMO_MMAP_PFN;
-	if (df->dd->engine.coherent) {
+	arg->mmap_mode = df->dd->strategy->mode;
+	if (df->dd->engine.coherent)
 		arg->flags = DMADEMO_INFO_COHERENT;
-		if (df->dd->config.mmap == DMA_CUSTOM_MMAP_PAGES)
-			arg->mmap_mode = DMADEMO_MMAP_PAGES;
-	}
+	else if (arg->mmap_mode == DMADEMO_MMAP_PAGES)
+		arg->mmap_mode = DMADEMO_MMAP_PFN;
 	arg->dma_mask = dma_get_mask(df->dd->dev);
 	return 0;
 }
@@ -339,28 +320,10 @@ static long dmademo_ioctl(struct file *file, unsigned int cmd,
 	return ret;
 }
 
-static void dmademo_vm_open(struct vm_area_struct *vma)
-{
-	struct dmademo_buffer *buf = vma->vm_private_data;
-
-	kref_get(&buf->ref);
-}
-
-static void dmademo_vm_close(struct vm_area_struct *vma)
-{
-	dmademo_buffer_put(vma->vm_private_data);
-}
-
-static const struct vm_operations_struct dmademo_vm_ops = {
-	.open	= dmademo_vm_open,
-	.close	= dmademo_vm_close,
-};
-
 /* Maps one buffer, or a part of it, into user space. */
 static int dmademo_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct dmademo_file *df = file->private_data;
-	struct dmademo *dd = df->dd;
 	struct dmademo_buffer *buf;
 	int ret;
 
@@ -370,14 +333,7 @@ static int dmademo_mmap(struct file *file, struct vm_area_struct *vma)
 
 	/* dma_mmap_attrs() counts from the start of the buffer. */
 	vma->vm_pgoff &= BIT(HANDLE_PGOFF_SHIFT) - 1;
-	ret = dma_mmap_attrs(dd->dev, vma, buf->cpu_addr, buf->region.start,
-			     buf->size, 0);
-	if (!ret && (vma->vm_flags & VM_PFNMAP)) {
-		/* Page frame numbers hold no memory, so hold the buffer. */
-		vma->vm_private_data = buf;
-		vma->vm_ops = &dmademo_vm_ops;
-		return 0;
-	}
+	ret = dmademo_map(buf, vma);
 	dmademo_buffer_put(buf);
 	return ret;
 }
@@ -410,11 +366,13 @@ static int dmademo_release(struct inode *inode, struct file *file)
 }
 
 const struct file_operations dmademo_fops = {
-	.owner		= THIS_MODULE,
-	.open		= dmademo_open,
-	.release	= dmademo_release,
-	.unlocked_ioctl	= dmademo_ioctl,
-	.compat_ioctl	= compat_ptr_ioctl,
-	.mmap		= dmademo_mmap,
-	.fop_flags	= FOP_UNSIGNED_OFFSET,
+	.owner			= THIS_MODULE,
+	.open			= dmademo_open,
+	.release		= dmademo_release,
+	.unlocked_ioctl		= dmademo_ioctl,
+	.compat_ioctl		= compat_ptr_ioctl,
+	.mmap			= dmademo_mmap,
+	/* The offset of each buffer is a multiple of what it should suit. */
+	.get_unmapped_area	= dma_custom_get_unmapped_area,
+	.fop_flags		= FOP_UNSIGNED_OFFSET,
 };

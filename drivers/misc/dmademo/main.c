@@ -7,35 +7,40 @@
 #include <linux/module.h>
 #include <linux/platform_device.h>
 #include <linux/slab.h>
-#include <linux/string.h>
 
 #include "dmademo.h"
 
 #define DMADEMO "dmademo"
 
-static char *mmap_mode = "pages";
-module_param_named(mmap, mmap_mode, charp, 0444);
-MODULE_PARM_DESC(mmap, "how buffers are mapped: pages (default) or pfn");
+static char *mmap_strategy = "pages";
+module_param_named(mmap, mmap_strategy, charp, 0444);
+MODULE_PARM_DESC(mmap, "how buffers are mapped: pages (default), pfn or huge; to compare: direct, insert_page or map_pages");
 
 static unsigned long long bus_offset;
 module_param(bus_offset, ullong, 0444);
 MODULE_PARM_DESC(bus_offset, "bus address less physical address, in bytes (default 0)");
 
-static int dmademo_parse_config(struct device *dev,
-				struct dma_custom_config *config)
+static int dmademo_attach(struct dmademo *dd)
 {
-	static const char * const modes[] = {
-		[DMA_CUSTOM_MMAP_PAGES]	= "pages",
-		[DMA_CUSTOM_MMAP_PFN]	= "pfn",
-	};
-	int mode = match_string(modes, ARRAY_SIZE(modes), mmap_mode);
+	struct dma_custom_config config = { .bus_offset = bus_offset };
+	int ret;
 
-	if (mode < 0)
-		return dev_err_probe(dev, -EINVAL,
-				     "mmap=%s is neither pages nor pfn\n",
-				     mmap_mode);
-	config->mmap = mode;
-	config->bus_offset = bus_offset;
+	dd->strategy = dmademo_strategy_find(mmap_strategy);
+	if (!dd->strategy)
+		return dev_err_probe(dd->dev, -EINVAL,
+				     "there is no way mmap=%s to map buffers\n",
+				     mmap_strategy);
+	if (dd->strategy->no_provider) {
+		if (bus_offset)
+			return dev_err_probe(dd->dev, -EINVAL,
+					     "mmap=%s knows no bus_offset\n",
+					     mmap_strategy);
+		return 0;
+	}
+	config.mmap = dd->strategy->provider_mode;
+	ret = devm_dma_custom_attach(dd->dev, &config);
+	if (ret)
+		return dev_err_probe(dd->dev, ret, "no custom DMA ops\n");
 	return 0;
 }
 
@@ -51,18 +56,19 @@ static int dmademo_probe(struct platform_device *pdev)
 	dd->dev = dev;
 	platform_set_drvdata(pdev, dd);
 
-	ret = dmademo_parse_config(dev, &dd->config);
+	ret = dmademo_attach(dd);
 	if (ret)
 		return ret;
-	ret = devm_dma_custom_attach(dev, &dd->config);
-	if (ret)
-		return dev_err_probe(dev, ret, "no custom DMA ops\n");
 	ret = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
 	if (ret)
 		return dev_err_probe(dev, ret, "no usable DMA mask\n");
 	ret = dmademo_engine_init(&dd->engine, dev);
 	if (ret)
 		return dev_err_probe(dev, ret, "no engine\n");
+	if (dd->strategy->coherent_only && !dd->engine.coherent)
+		return dev_err_probe(dev, -EINVAL,
+				     "mmap=%s needs a cache coherent device\n",
+				     mmap_strategy);
 
 	snprintf(dd->name, sizeof(dd->name), DMADEMO "%d", pdev->id);
 	dd->misc = (struct miscdevice) {

@@ -35,10 +35,12 @@
  * enum dmademo_mmap_mode - how mmap() of a buffer is done
  * @DMADEMO_MMAP_PAGES: by page references: the mapping keeps the memory
  * @DMADEMO_MMAP_PFN: by page frame numbers: the driver keeps the buffer
+ * @DMADEMO_MMAP_HUGE: by huge page table entries: the mapping keeps the memory
  */
 enum dmademo_mmap_mode {
 	DMADEMO_MMAP_PAGES	= 0,
 	DMADEMO_MMAP_PFN	= 1,
+	DMADEMO_MMAP_HUGE	= 2,
 };
 
 /* struct dmademo_info.flags: CPU caches and the device see the same data. */

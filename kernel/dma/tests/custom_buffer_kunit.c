@@ -117,7 +117,7 @@ static struct device *device_param(struct kunit *test)
 		return device(test);
 	if (IS_ENABLED(CONFIG_ARCH_HAS_DMA_ALLOC))
 		kunit_skip(test, "the architecture allocates by itself");
-	return custom_kunit_noncoherent_device(test);
+	return custom_kunit_noncoherent_device(test, NULL);
 }
 
 /* Free memory in pages, with what per-cpu lists and counters have of it. */
@@ -702,7 +702,7 @@ static void alloc_with_interrupts_off(struct kunit *test)
 /* For a device that is not coherent, dma-direct has a pool. */
 static void alloc_with_interrupts_off_for_a_noncoherent_device(struct kunit *test)
 {
-	struct device *dev = custom_kunit_noncoherent_device(test);
+	struct device *dev = custom_kunit_noncoherent_device(test, NULL);
 	unsigned long flags;
 	dma_addr_t dma_addr;
 	void *cpu_addr;
@@ -792,7 +792,7 @@ static void alloc_uses_highmem_without_kernel_mapping(struct kunit *test)
 
 static void noncoherent_kernel_mapping_is_uncached(struct kunit *test)
 {
-	struct device *dev = custom_kunit_noncoherent_device(test);
+	struct device *dev = custom_kunit_noncoherent_device(test, NULL);
 	struct custom_kunit_buffer *buf;
 
 	buf = custom_kunit_alloc(test, dev, SZ_2M + PAGE_SIZE);

@@ -23,9 +23,14 @@ struct device *custom_kunit_plain_device(struct kunit *test, const char *name)
 	return dev;
 }
 
-static void custom_kunit_detach(void *dev)
+static void custom_kunit_detach_action(void *dev)
 {
 	dma_custom_detach(dev);
+}
+
+void custom_kunit_detach(struct kunit *test, struct device *dev)
+{
+	kunit_release_action(test, custom_kunit_detach_action, dev);
 }
 
 struct device *custom_kunit_device(struct kunit *test,
@@ -37,7 +42,7 @@ struct device *custom_kunit_device(struct kunit *test,
 	if (cfg && cfg->bus_offset && IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA))
 		kunit_skip(test, "the architecture translates bus addresses");
 	KUNIT_ASSERT_EQ(test, 0, dma_custom_attach(dev, cfg));
-	ret = kunit_add_action_or_reset(test, custom_kunit_detach, dev);
+	ret = kunit_add_action_or_reset(test, custom_kunit_detach_action, dev);
 	KUNIT_ASSERT_EQ(test, 0, ret);
 	return dev;
 }
@@ -87,6 +92,26 @@ struct page *custom_kunit_page(struct custom_kunit_buffer *buf, size_t offset)
 				    offset));
 }
 
+pmd_t custom_kunit_pmd(struct mm_struct *mm, unsigned long addr)
+{
+	pmd_t none = __pmd(0);
+	pgd_t *pgd;
+	p4d_t *p4d;
+	pud_t *pud;
+
+	guard(mmap_read_lock)(mm);
+	pgd = pgd_offset(mm, addr);
+	if (pgd_none(pgdp_get(pgd)))
+		return none;
+	p4d = p4d_offset(pgd, addr);
+	if (p4d_none(p4dp_get(p4d)))
+		return none;
+	pud = pud_offset(p4d, addr);
+	if (pud_none(pudp_get(pud)) || pud_leaf(pudp_get(pud)))
+		return none;
+	return pmdp_get(pmd_offset(pud, addr));
+}
+
 #ifdef CONFIG_ARM64
 static int custom_kunit_memory_type(pte_t *pte, unsigned long addr, void *types)
 {
@@ -98,12 +123,24 @@ static int custom_kunit_memory_type(pte_t *pte, unsigned long addr, void *types)
 void custom_kunit_expect_uncached(struct kunit *test, struct mm_struct *mm,
 				  unsigned long addr, size_t size)
 {
+	unsigned long end = addr + size, next;
 	u64 types = 0;
 
-	KUNIT_EXPECT_EQ(test, 0,
-			apply_to_existing_page_range(mm, addr, size,
-						     custom_kunit_memory_type,
-						     &types));
+	for (; addr < end; addr = next) {
+		pmd_t pmd = custom_kunit_pmd(mm, addr);
+		int ret = 0;
+
+		next = pmd_addr_end(addr, end);
+		if (pmd_leaf(pmd))
+			types |= BIT_ULL(FIELD_GET(PTE_ATTRINDX_MASK,
+						   pmd_val(pmd)));
+		else
+			ret = apply_to_existing_page_range(mm, addr,
+							   next - addr,
+							   custom_kunit_memory_type,
+							   &types);
+		KUNIT_EXPECT_EQ(test, 0, ret);
+	}
 	KUNIT_EXPECT_EQ(test, BIT_ULL(MT_NORMAL_NC), types);
 }
 #endif /* CONFIG_ARM64 */

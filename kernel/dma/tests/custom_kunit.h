@@ -8,6 +8,7 @@
 #include <kunit/test.h>
 #include <linux/dma-custom-ops.h>
 #include <linux/dma-map-ops.h>
+#include <linux/pgtable.h>
 
 struct custom_kunit_buffer {
 	struct device	*dev;
@@ -21,11 +22,12 @@ struct custom_kunit_buffer {
 struct device *custom_kunit_plain_device(struct kunit *test, const char *name);
 
 /*
- * The same with the provider attached; detached when the test ends.  Skips the
- * test where the architecture cannot have it.
+ * The same with the provider attached; detached when the test ends, or by
+ * custom_kunit_detach().  Skips the test where the architecture cannot have it.
  */
 struct device *custom_kunit_device(struct kunit *test,
 				   const struct dma_custom_config *cfg);
+void custom_kunit_detach(struct kunit *test, struct device *dev);
 
 /* Some architectures have devices that are not cache coherent. */
 #if defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE) || \
@@ -42,9 +44,11 @@ static inline void custom_kunit_set_coherent(struct device *dev, bool coherent)
 #endif
 }
 
-static inline struct device *custom_kunit_noncoherent_device(struct kunit *test)
+static inline struct device *
+custom_kunit_noncoherent_device(struct kunit *test,
+				const struct dma_custom_config *cfg)
 {
-	struct device *dev = custom_kunit_device(test, NULL);
+	struct device *dev = custom_kunit_device(test, cfg);
 
 	custom_kunit_set_coherent(dev, false);
 	if (dev_is_dma_coherent(dev))
@@ -62,6 +66,11 @@ void custom_kunit_free(struct kunit *test, struct custom_kunit_buffer *buf);
 
 /* The page that holds byte @offset of the buffer. */
 struct page *custom_kunit_page(struct custom_kunit_buffer *buf, size_t offset);
+
+#ifdef CONFIG_MMU
+/* The entry of a page middle directory, empty if there is none. */
+pmd_t custom_kunit_pmd(struct mm_struct *mm, unsigned long addr);
+#endif
 
 /*
  * Expects that page table entries are there, none of which lets the CPU use its

@@ -4,11 +4,15 @@
  * address space, a real file and a real VMA, and reads and writes the buffer
  * through user addresses.
  */
+#include <kunit/device.h>
+#include <kunit/platform_device.h>
+#include <kunit/test-bug.h>
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/platform_device.h>
 #include <linux/sizes.h>
 #include <linux/uaccess.h>
 
@@ -33,8 +37,13 @@ struct mapping {
 	bool set_pgoff;
 	unsigned long pgoff;
 	vm_flags_t set_flags;
+	const struct vm_operations_struct *vm_ops_before;
 	/* set after the call */
 	const struct vm_operations_struct *vm_ops;
+	unsigned long add_pgoff;
+	/* makes the call a second time */
+	bool twice;
+	int second_result;
 };
 
 struct mode_case {
@@ -46,8 +55,10 @@ struct mode_case {
 static const struct mode_case mode_cases[] = {
 	{ "pages", { .mmap = DMA_CUSTOM_MMAP_PAGES } },
 	{ "pfn", { .mmap = DMA_CUSTOM_MMAP_PFN } },
+	{ "huge", { .mmap = DMA_CUSTOM_MMAP_HUGE } },
 #ifdef CUSTOM_KUNIT_NONCOHERENT
-	{ "not coherent", { .mmap = DMA_CUSTOM_MMAP_PAGES }, true },
+	{ "pages, not coherent", { .mmap = DMA_CUSTOM_MMAP_PAGES }, true },
+	{ "huge, not coherent", { .mmap = DMA_CUSTOM_MMAP_HUGE }, true },
 #endif
 };
 
@@ -57,19 +68,29 @@ static const struct dma_custom_config pfn_mode = {
 	.mmap = DMA_CUSTOM_MMAP_PFN,
 };
 
+static const struct dma_custom_config huge_mode = {
+	.mmap = DMA_CUSTOM_MMAP_HUGE,
+};
+
 /* A buffer whose first long on each page is that page's number. */
-static struct mapping *mapping_on(struct kunit *test, struct device *dev)
+static struct mapping *mapping_of(struct kunit *test, struct device *dev,
+				  size_t size)
 {
 	struct mapping *m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
 	unsigned long i;
 
 	KUNIT_ASSERT_NOT_NULL(test, m);
-	m->buf = custom_kunit_alloc(test, dev, SIZE);
+	m->buf = custom_kunit_alloc(test, dev, size);
 	m->dma_addr = m->buf->dma_addr;
 	m->size = m->buf->size;
-	for (i = 0; i < PAGES; i++)
+	for (i = 0; i < size / PAGE_SIZE; i++)
 		*(unsigned long *)(m->buf->cpu_addr + i * PAGE_SIZE) = i;
 	return m;
+}
+
+static struct mapping *mapping_on(struct kunit *test, struct device *dev)
+{
+	return mapping_of(test, dev, SIZE);
 }
 
 static struct mapping *mapping(struct kunit *test,
@@ -83,7 +104,8 @@ static struct mapping *mapping_param(struct kunit *test)
 	const struct mode_case *mode = test->param_value;
 
 	return mode->noncoherent ?
-	       mapping_on(test, custom_kunit_noncoherent_device(test)) :
+	       mapping_on(test, custom_kunit_noncoherent_device(test,
+								&mode->cfg)) :
 	       mapping(test, &mode->cfg);
 }
 
@@ -95,21 +117,33 @@ static int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 	if (m->set_pgoff)
 		vma->vm_pgoff = m->pgoff;
 	vm_flags_set(vma, m->set_flags);
+	if (m->vm_ops_before)
+		vma->vm_ops = m->vm_ops_before;
 	ret = dma_mmap_attrs(m->buf->dev, vma, m->buf->cpu_addr, m->dma_addr,
 			     m->size, 0);
+	if (!ret && m->twice)
+		m->second_result = dma_mmap_attrs(m->buf->dev, vma,
+						  m->buf->cpu_addr, m->dma_addr,
+						  m->size, 0);
 	if (!ret && m->vm_ops)
 		vma->vm_ops = m->vm_ops;
+	if (!ret)
+		vma->vm_pgoff += m->add_pgoff;
 	return ret;
 }
 
 static const struct file_operations mapping_fops = {
-	.mmap = mapping_mmap,
+	.mmap			= mapping_mmap,
+#ifdef CONFIG_MMU
+	.get_unmapped_area	= dma_custom_get_unmapped_area,
+#endif
 };
 
-/* mmap() of the buffer; returns the user address or an error. */
-static unsigned long do_mmap_file(struct kunit *test, struct mapping *m,
-				  size_t len, unsigned long prot,
-				  unsigned long flags, unsigned long page)
+/* mmap() of the buffer at @hint; returns the user address or an error. */
+static unsigned long do_mmap_file_at(struct kunit *test, struct mapping *m,
+				     unsigned long hint, size_t len,
+				     unsigned long prot, unsigned long flags,
+				     unsigned long page)
 {
 	unsigned long addr;
 	struct file *file;
@@ -119,9 +153,16 @@ static unsigned long do_mmap_file(struct kunit *test, struct mapping *m,
 	KUNIT_ASSERT_EQ(test, 0, kunit_attach_mm());
 	file = anon_inode_getfile("dma_custom_kunit", &mapping_fops, m, O_RDWR);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
-	addr = vm_mmap(file, 0, len, prot, flags, page << PAGE_SHIFT);
+	addr = vm_mmap(file, hint, len, prot, flags, page << PAGE_SHIFT);
 	fput(file);
 	return addr;
+}
+
+static unsigned long do_mmap_file(struct kunit *test, struct mapping *m,
+				  size_t len, unsigned long prot,
+				  unsigned long flags, unsigned long page)
+{
+	return do_mmap_file_at(test, m, 0, len, prot, flags, page);
 }
 
 static unsigned long map_shared(struct kunit *test, struct mapping *m,
@@ -154,6 +195,17 @@ static unsigned long read_user(struct kunit *test, void __user *uaddr)
 
 	KUNIT_ASSERT_EQ(test, 0, copy_from_user(&val, uaddr, sizeof(val)));
 	return val;
+}
+
+/* Reads every page; returns the number of page faults that this took. */
+static unsigned long touch(struct kunit *test, void __user *uaddr, size_t size)
+{
+	unsigned long faults = current->min_flt + current->maj_flt;
+	size_t off;
+
+	for (off = 0; off < size; off += PAGE_SIZE)
+		read_user(test, uaddr + off);
+	return current->min_flt + current->maj_flt - faults;
 }
 
 static vm_flags_t flags_at(struct kunit *test, void __user *uaddr)
@@ -392,6 +444,76 @@ static void pages_go_back_with_the_last_mapping(struct kunit *test)
 	put_page(page);
 }
 
+/* A real driver: its buffer is managed, and goes when it is unbound. */
+static int managed_probe(struct platform_device *pdev)
+{
+	struct custom_kunit_buffer *buf = dev_get_platdata(&pdev->dev);
+	const struct mode_case *mode = kunit_get_current_test()->param_value;
+	int ret;
+
+	dev_set_dma_coherent(&pdev->dev);
+	ret = devm_dma_custom_attach(&pdev->dev, &mode->cfg);
+	if (ret)
+		return ret;
+	buf->dev = &pdev->dev;
+	buf->size = SIZE;
+	buf->cpu_addr = dmam_alloc_attrs(&pdev->dev, SIZE, &buf->dma_addr,
+					 GFP_KERNEL, 0);
+	if (!buf->cpu_addr)
+		return -ENOMEM;
+	platform_set_drvdata(pdev, buf);
+	return 0;
+}
+
+static struct platform_driver managed_driver = {
+	.probe		= managed_probe,
+	.driver.name	= "dma_custom_kunit",
+};
+
+static void mapping_outlives_the_driver(struct kunit *test)
+{
+	const struct mode_case *mode = test->param_value;
+	struct custom_kunit_buffer buf = {};
+	struct mapping m = { .buf = &buf, .size = SIZE };
+	struct custom_kunit_buffer *platdata;
+	struct platform_device *pdev;
+	void __user *uaddr;
+	struct page *page;
+	unsigned long i, wrong = 0;
+
+	if (mode->cfg.mmap == DMA_CUSTOM_MMAP_PFN || mode->noncoherent)
+		kunit_skip(test, "the driver has to unmap it first");
+
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_platform_driver_register(test, &managed_driver));
+	pdev = kunit_platform_device_alloc(test, "dma_custom_kunit",
+					   PLATFORM_DEVID_NONE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pdev);
+	KUNIT_ASSERT_EQ(test, 0, platform_device_add_data(pdev, &buf,
+							  sizeof(buf)));
+	KUNIT_ASSERT_EQ(test, 0, kunit_platform_device_add(test, pdev));
+	platdata = dev_get_platdata(&pdev->dev);
+	KUNIT_ASSERT_NOT_NULL(test, platdata->cpu_addr);
+	buf = *platdata;
+	for (i = 0; i < PAGES; i++)
+		*(unsigned long *)(buf.cpu_addr + i * PAGE_SIZE) = i;
+	page = custom_kunit_page(&buf, 9 * PAGE_SIZE);
+	m.dma_addr = buf.dma_addr;
+	uaddr = map_all(test, &m);
+
+	get_page(page); /* so that nobody else gets it meanwhile */
+	device_release_driver(&pdev->dev);
+	KUNIT_EXPECT_FALSE(test, dma_custom_attached(&pdev->dev));
+	KUNIT_EXPECT_EQ(test, 2, page_count(page));
+	for (i = 0; i < PAGES; i++)
+		if (read_user(test, uaddr + i * PAGE_SIZE) != i)
+			wrong++;
+	KUNIT_EXPECT_EQ(test, 0, wrong);
+	KUNIT_ASSERT_EQ(test, 0, vm_munmap((unsigned long)uaddr, SIZE));
+	KUNIT_EXPECT_EQ(test, 1, page_count(page));
+	put_page(page);
+}
+
 static void pages_can_be_pinned(struct kunit *test)
 {
 	struct mapping *m = mapping(test, NULL);
@@ -450,11 +572,31 @@ static void pfnmap_vma_gets_pfns(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 5, read_user(test, uaddr + 5 * PAGE_SIZE));
 }
 
+/* Pages only: PFNs there would be taken for pages by some architectures. */
+static void mixedmap_vma_gets_pages_or_nothing(struct kunit *test)
+{
+	const struct mode_case *mode = test->param_value;
+	struct mapping *m = mapping_param(test);
+	unsigned long addr;
+
+	m->set_flags = VM_MIXEDMAP;
+	addr = map_shared(test, m, SIZE, 0);
+	if (mode->cfg.mmap == DMA_CUSTOM_MMAP_PAGES && !mode->noncoherent)
+		KUNIT_EXPECT_EQ(test, 5, read_user(test, user_ptr(test, addr) +
+						   5 * PAGE_SIZE));
+	else
+		expect_error(test, -EINVAL, addr);
+}
+
 static void driver_may_set_vm_ops_afterwards(struct kunit *test)
 {
 	static const struct vm_operations_struct vm_ops;
+	const struct mode_case *mode = test->param_value;
 	struct mapping *m = mapping_param(test);
 	void __user *uaddr;
+
+	if (mode->cfg.mmap == DMA_CUSTOM_MMAP_HUGE)
+		kunit_skip(test, "the provider needs vm_ops for itself");
 
 	m->vm_ops = &vm_ops;
 	uaddr = map_all(test, m);
@@ -465,11 +607,13 @@ static void driver_may_set_vm_ops_afterwards(struct kunit *test)
 /* As the kernel's own, or the two would not agree on what is in the cache. */
 static void noncoherent_buffer_is_mapped_uncached(struct kunit *test)
 {
-	struct device *dev = custom_kunit_noncoherent_device(test);
+	const struct mode_case *mode = test->param_value;
+	struct device *dev = custom_kunit_noncoherent_device(test, &mode->cfg);
 	struct mapping *m = mapping_on(test, dev);
 	void __user *uaddr = map_all(test, m);
 
 	KUNIT_EXPECT_TRUE(test, flags_at(test, uaddr) & VM_PFNMAP);
+	touch(test, uaddr, SIZE);
 	custom_kunit_expect_uncached(test, current->mm, (unsigned long)uaddr,
 				     SIZE);
 }
@@ -527,13 +671,16 @@ static struct kunit_case custom_mmap_cases[] = {
 	KUNIT_CASE(pages_are_released_by_munmap),
 	KUNIT_CASE(pages_outlive_the_buffer),
 	KUNIT_CASE(pages_go_back_with_the_last_mapping),
+	KUNIT_CASE_PARAM(mapping_outlives_the_driver, mode_gen_params),
 	KUNIT_CASE(pages_can_be_pinned),
 	KUNIT_CASE(pages_are_no_pfn_mapping),
 	KUNIT_CASE(pfns_cannot_be_pinned),
 	KUNIT_CASE(pfns_hold_no_reference),
 	KUNIT_CASE(pfnmap_vma_gets_pfns),
+	KUNIT_CASE_PARAM(mixedmap_vma_gets_pages_or_nothing, mode_gen_params),
 	KUNIT_CASE_PARAM(driver_may_set_vm_ops_afterwards, mode_gen_params),
-	KUNIT_CASE(noncoherent_buffer_is_mapped_uncached),
+	KUNIT_CASE_PARAM(noncoherent_buffer_is_mapped_uncached,
+			 mode_gen_params),
 	KUNIT_CASE(cma_buffer_is_mapped_by_pfn),
 	KUNIT_CASE(can_mmap_is_true),
 	{}
@@ -544,4 +691,450 @@ static struct kunit_suite custom_mmap_suite = {
 	.test_cases = custom_mmap_cases,
 };
 
-kunit_test_suite(custom_mmap_suite);
+/* Huge entries. */
+
+static void need_huge_entries(struct kunit *test)
+{
+	if (!IS_ENABLED(CONFIG_ARCH_SUPPORTS_PMD_PFNMAP))
+		kunit_skip(test, "needs huge page table entries");
+}
+
+static void expect_page_numbers(struct kunit *test, void __user *uaddr,
+				unsigned long first, unsigned long pages)
+{
+	unsigned long i, wrong = 0;
+
+	for (i = 0; i < pages; i++)
+		if (read_user(test, uaddr + i * PAGE_SIZE) != first + i)
+			wrong++;
+	KUNIT_EXPECT_EQ(test, 0, wrong);
+}
+
+static bool huge_at(struct kunit *test, void __user *uaddr)
+{
+	return pmd_leaf(custom_kunit_pmd(current->mm, (unsigned long)uaddr));
+}
+
+/* How many page tables of the given level a range needs. */
+static unsigned long tables(void __user *uaddr, size_t size,
+			    unsigned long table_size)
+{
+	unsigned long start = (unsigned long)uaddr;
+
+	return (start + size - 1) / table_size - start / table_size + 1;
+}
+
+/* A buffer of three huge entries and a page, mapped from page @page on. */
+#define HUGE_PAGES	(PMD_SIZE / PAGE_SIZE)
+#define HUGE_SIZE	(3 * PMD_SIZE + PAGE_SIZE)
+
+static struct mapping *huge_mapping(struct kunit *test)
+{
+	if (get_order(HUGE_SIZE) > MAX_PAGE_ORDER &&
+	    !IS_ENABLED(CONFIG_CONTIG_ALLOC))
+		kunit_skip(test, "needs CONFIG_CONTIG_ALLOC");
+	if (HUGE_SIZE > SZ_64M)
+		kunit_skip(test, "huge entries are too large for this test");
+	return mapping_of(test, custom_kunit_device(test, &huge_mode),
+			  HUGE_SIZE);
+}
+
+static void __user *map_huge(struct kunit *test, struct mapping *m)
+{
+	return user_ptr(test, map_shared(test, m, HUGE_SIZE, 0));
+}
+
+static void huge_entries_map_the_buffer(struct kunit *test)
+{
+	struct mapping *m;
+	void __user *uaddr;
+	int i;
+
+	need_huge_entries(test);
+	m = huge_mapping(test);
+	uaddr = map_huge(test, m);
+	expect_page_numbers(test, uaddr, 0, HUGE_SIZE / PAGE_SIZE);
+	for (i = 0; i < 3; i++) {
+		pmd_t pmd = custom_kunit_pmd(current->mm, (unsigned long)uaddr +
+					     i * PMD_SIZE);
+
+		KUNIT_EXPECT_TRUE(test, pmd_leaf(pmd));
+		KUNIT_EXPECT_EQ(test, pmd_pfn(pmd),
+				page_to_pfn(custom_kunit_page(m->buf,
+							      i * PMD_SIZE)));
+	}
+	KUNIT_EXPECT_FALSE(test, huge_at(test, uaddr + 3 * PMD_SIZE));
+}
+
+static void huge_one_fault_fills_the_table(struct kunit *test)
+{
+	struct mapping *m;
+	void __user *uaddr;
+
+	need_huge_entries(test);
+	m = huge_mapping(test);
+	uaddr = map_huge(test, m);
+	/* In the middle, so that the table is filled to both sides. */
+	KUNIT_EXPECT_EQ(test, 1, touch(test, uaddr + PMD_SIZE, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, tables(uaddr, 3 * PMD_SIZE, PUD_SIZE) - 1,
+			touch(test, uaddr, 3 * PMD_SIZE));
+	/* the ragged end */
+	KUNIT_EXPECT_EQ(test, 1,
+			touch(test, uaddr + 3 * PMD_SIZE, PAGE_SIZE));
+}
+
+static void huge_write_takes_no_second_fault(struct kunit *test)
+{
+	struct mapping *m;
+	void __user *uaddr;
+	unsigned long val = 0x5eed, faults;
+
+	need_huge_entries(test);
+	m = huge_mapping(test);
+	uaddr = map_huge(test, m);
+	faults = current->min_flt;
+	KUNIT_ASSERT_EQ(test, 0, copy_to_user(uaddr, &val, sizeof(val)));
+	KUNIT_ASSERT_EQ(test, 0, copy_to_user(uaddr, &val, sizeof(val)));
+	KUNIT_EXPECT_EQ(test, 1, current->min_flt - faults);
+	KUNIT_EXPECT_EQ(test, val, *(unsigned long *)m->buf->cpu_addr);
+}
+
+/* Each fault fills a table, where there are no huge entries too. */
+static void huge_ragged_ends_take_a_fault_each(struct kunit *test)
+{
+	struct mapping *m = huge_mapping(test);
+	unsigned long len = 2 * PMD_SIZE - 2 * PAGE_SIZE;
+	void __user *uaddr;
+
+	/* One page into a huge entry, up to one page before another's end. */
+	uaddr = user_ptr(test, map_shared(test, m, len, 1));
+	KUNIT_EXPECT_EQ(test, tables(uaddr, len, PMD_SIZE),
+			touch(test, uaddr, len));
+	expect_page_numbers(test, uaddr, 1, len / PAGE_SIZE);
+	KUNIT_EXPECT_FALSE(test, huge_at(test, uaddr));
+	KUNIT_EXPECT_FALSE(test, huge_at(test, uaddr + len - PAGE_SIZE));
+}
+
+static void huge_middle_of_a_ragged_mapping_is_huge(struct kunit *test)
+{
+	struct mapping *m;
+	void __user *uaddr;
+
+	need_huge_entries(test);
+	m = huge_mapping(test);
+	uaddr = user_ptr(test, map_shared(test, m, HUGE_SIZE - PAGE_SIZE, 1));
+	expect_page_numbers(test, uaddr, 1, HUGE_SIZE / PAGE_SIZE - 1);
+	KUNIT_EXPECT_FALSE(test, huge_at(test, uaddr));
+	KUNIT_EXPECT_TRUE(test, huge_at(test, uaddr + PMD_SIZE - PAGE_SIZE));
+	KUNIT_EXPECT_TRUE(test, huge_at(test, uaddr + 2 * PMD_SIZE));
+	KUNIT_EXPECT_FALSE(test, huge_at(test, uaddr + 3 * PMD_SIZE));
+}
+
+static void huge_address_that_does_not_suit(struct kunit *test)
+{
+	struct mapping *m = huge_mapping(test);
+	void __user *uaddr = map_huge(test, m);
+	unsigned long addr = (unsigned long)uaddr + PAGE_SIZE;
+
+	KUNIT_ASSERT_EQ(test, 0, vm_munmap((unsigned long)uaddr, HUGE_SIZE));
+	addr = do_mmap_file_at(test, m, addr, 3 * PMD_SIZE,
+			       PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+			       0);
+	uaddr = user_ptr(test, addr);
+	expect_page_numbers(test, uaddr, 0, 3 * HUGE_PAGES);
+	KUNIT_EXPECT_FALSE(test, huge_at(test, uaddr + PMD_SIZE));
+}
+
+static void huge_entries_can_be_forbidden(struct kunit *test)
+{
+	struct mapping *m = huge_mapping(test);
+	void __user *uaddr;
+
+	m->set_flags = VM_NOHUGEPAGE;
+	uaddr = map_huge(test, m);
+	expect_page_numbers(test, uaddr, 0, HUGE_SIZE / PAGE_SIZE);
+	KUNIT_EXPECT_FALSE(test, huge_at(test, uaddr));
+}
+
+static void huge_hole_leaves_its_neighbours(struct kunit *test)
+{
+	struct mapping *m = huge_mapping(test);
+	void __user *uaddr = map_huge(test, m);
+	unsigned long hole = HUGE_PAGES + 7, val;
+
+	touch(test, uaddr, HUGE_SIZE);
+	KUNIT_ASSERT_EQ(test, 0, vm_munmap((unsigned long)uaddr +
+					   hole * PAGE_SIZE, PAGE_SIZE));
+	expect_page_numbers(test, uaddr, 0, hole);
+	KUNIT_EXPECT_NE(test, 0, copy_from_user(&val, uaddr + hole * PAGE_SIZE,
+						sizeof(val)));
+	expect_page_numbers(test, uaddr + (hole + 1) * PAGE_SIZE, hole + 1,
+			    HUGE_SIZE / PAGE_SIZE - hole - 1);
+}
+
+static void huge_pages_outlive_the_buffer(struct kunit *test)
+{
+	struct mapping *m = huge_mapping(test);
+	struct page *page = custom_kunit_page(m->buf, 9 * PAGE_SIZE);
+	void __user *uaddr = map_huge(test, m);
+
+	custom_kunit_free(test, m->buf);
+	KUNIT_EXPECT_EQ(test, 1, page_count(page));
+	expect_page_numbers(test, uaddr, 0, HUGE_SIZE / PAGE_SIZE);
+}
+
+static void huge_pages_outlive_the_device(struct kunit *test)
+{
+	struct mapping *m = huge_mapping(test);
+	void __user *uaddr = map_huge(test, m);
+	struct device *dev = m->buf->dev;
+
+	custom_kunit_free(test, m->buf);
+	custom_kunit_detach(test, dev);
+	kunit_device_unregister(test, dev);
+	expect_page_numbers(test, uaddr, 0, HUGE_SIZE / PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap((unsigned long)uaddr, HUGE_SIZE));
+}
+
+static void huge_pages_go_back_with_the_last_mapping(struct kunit *test)
+{
+	struct mapping *m = huge_mapping(test);
+	struct page *page = custom_kunit_page(m->buf, 9 * PAGE_SIZE);
+	void __user *one = map_huge(test, m), *two = map_huge(test, m);
+
+	get_page(page); /* so that nobody else gets it meanwhile */
+	touch(test, one, HUGE_SIZE);
+	custom_kunit_free(test, m->buf);
+	KUNIT_ASSERT_EQ(test, 0, vm_munmap((unsigned long)one, HUGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 2, page_count(page));
+	/* Two parts are two references. */
+	KUNIT_ASSERT_EQ(test, 0, vm_munmap((unsigned long)two + PAGE_SIZE,
+					   PAGE_SIZE));
+	KUNIT_ASSERT_EQ(test, 0, vm_munmap((unsigned long)two, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 2, page_count(page));
+	KUNIT_ASSERT_EQ(test, 0, vm_munmap((unsigned long)two, HUGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 1, page_count(page));
+	put_page(page);
+}
+
+/* Not before, however often it is mapped and unmapped. */
+static void huge_buffer_outlives_its_mappings(struct kunit *test)
+{
+	struct mapping *m = huge_mapping(test);
+	void __user *uaddr;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		uaddr = map_huge(test, m);
+		touch(test, uaddr, PAGE_SIZE);
+		KUNIT_ASSERT_EQ(test, 0,
+				vm_munmap((unsigned long)uaddr, HUGE_SIZE));
+	}
+	KUNIT_EXPECT_EQ(test, 1, page_count(custom_kunit_page(m->buf, 0)));
+	expect_page_numbers(test, map_huge(test, m), 0, HUGE_SIZE / PAGE_SIZE);
+}
+
+static void huge_mapping_that_fails_holds_nothing(struct kunit *test)
+{
+	struct mapping *m = huge_mapping(test);
+	struct page *page = custom_kunit_page(m->buf, 0);
+
+	expect_error(test, -ENXIO,
+		     map_shared(test, m, HUGE_SIZE + PAGE_SIZE, 0));
+	get_page(page);
+	custom_kunit_free(test, m->buf);
+	KUNIT_EXPECT_EQ(test, 1, page_count(page));
+	put_page(page);
+}
+
+/* What a driver left behind when it detached is nobody's to reuse. */
+static void huge_mapping_of_a_leaked_buffer(struct kunit *test)
+{
+	struct device *dev = custom_kunit_device(test, &huge_mode);
+	struct custom_kunit_buffer buf = { .dev = dev, .size = PAGE_SIZE };
+	struct mapping m = { .buf = &buf, .size = PAGE_SIZE };
+	void __user *uaddr;
+	struct page *page;
+
+	/* Straight from the provider: dma-debug would report the leak too. */
+	buf.cpu_addr = get_dma_ops(dev)->alloc(dev, PAGE_SIZE, &buf.dma_addr,
+					       GFP_KERNEL, 0);
+	KUNIT_ASSERT_NOT_NULL(test, buf.cpu_addr);
+	*(unsigned long *)buf.cpu_addr = 5;
+	page = custom_kunit_page(&buf, 0);
+	m.dma_addr = buf.dma_addr;
+	uaddr = user_ptr(test, map_shared(test, &m, PAGE_SIZE, 0));
+
+	custom_kunit_detach(test, dev);
+	KUNIT_EXPECT_EQ(test, 5, read_user(test, uaddr));
+	KUNIT_ASSERT_EQ(test, 0, vm_munmap((unsigned long)uaddr, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 1, page_count(page));
+	__free_page(page);
+}
+
+static void huge_cma_buffer_outlives_free(struct kunit *test)
+{
+#ifdef CONFIG_DMA_CMA
+	struct device *dev = custom_kunit_device(test, &huge_mode);
+	struct mapping *m;
+	void __user *uaddr;
+	struct page *page;
+
+	if (!dev_get_cma_area(dev))
+		kunit_skip(test, "needs a CMA area, boot with cma=64M");
+	dev->cma_area = dev_get_cma_area(dev);
+	m = mapping_on(test, dev);
+	page = custom_kunit_page(m->buf, 0);
+	if (!is_migrate_cma_page(page))
+		kunit_skip(test, "needs a larger CMA area");
+	uaddr = map_all(test, m);
+	custom_kunit_free(test, m->buf);
+	KUNIT_EXPECT_EQ(test, 1, page_count(page));
+	expect_page_numbers(test, uaddr, 0, PAGES);
+	KUNIT_ASSERT_EQ(test, 0, vm_munmap((unsigned long)uaddr, SIZE));
+	KUNIT_EXPECT_EQ(test, 0, page_count(page));
+#else
+	kunit_skip(test, "needs CONFIG_DMA_CMA");
+#endif
+}
+
+static void huge_pages_cannot_be_pinned(struct kunit *test)
+{
+	struct mapping *m = huge_mapping(test);
+	void __user *uaddr = map_huge(test, m);
+	struct page *page;
+
+	touch(test, uaddr, HUGE_SIZE);
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			pin_user_pages_fast((unsigned long)uaddr, 1, FOLL_WRITE,
+					    &page));
+}
+
+static void huge_is_a_pfn_mapping(struct kunit *test)
+{
+	struct mapping *m = huge_mapping(test);
+
+	KUNIT_EXPECT_EQ(test, VM_PFNMAP,
+			flags_at(test, map_huge(test, m)) &
+			(VM_PFNMAP | VM_MIXEDMAP | VM_IO));
+}
+
+static void huge_in_a_pfnmap_vma(struct kunit *test)
+{
+	struct mapping *m = huge_mapping(test);
+	struct page *page = custom_kunit_page(m->buf, 0);
+	void __user *uaddr;
+
+	m->set_flags = VM_PFNMAP;
+	uaddr = map_huge(test, m);
+	custom_kunit_free(test, m->buf);
+	KUNIT_EXPECT_EQ(test, 1, page_count(page));
+	expect_page_numbers(test, uaddr, 0, HUGE_SIZE / PAGE_SIZE);
+}
+
+static void huge_with_vm_ops_gets_pfns(struct kunit *test)
+{
+	static const struct vm_operations_struct vm_ops;
+	struct mapping *m = huge_mapping(test);
+	void __user *uaddr;
+
+	m->vm_ops_before = &vm_ops;
+	uaddr = map_huge(test, m);
+	/* All there: there is nobody to ask for more. */
+	expect_page_numbers(test, uaddr, 0, HUGE_SIZE / PAGE_SIZE);
+	KUNIT_EXPECT_TRUE(test, flags_at(test, uaddr) & VM_PFNMAP);
+}
+
+static void huge_second_call_is_refused(struct kunit *test)
+{
+	struct mapping *m = huge_mapping(test);
+
+	m->twice = true;
+	expect_page_numbers(test, map_huge(test, m), 0, HUGE_SIZE / PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, -EBUSY, m->second_result);
+}
+
+/* The driver put back the offset that it had taken off before the call. */
+static void huge_offset_that_changes_shows_nothing_else(struct kunit *test)
+{
+	struct mapping *m = huge_mapping(test);
+	void __user *uaddr;
+	unsigned long val;
+
+	m->add_pgoff = HUGE_SIZE / PAGE_SIZE - 1;
+	uaddr = map_huge(test, m);
+	KUNIT_EXPECT_NE(test, 0, copy_from_user(&val, uaddr, sizeof(val)));
+	KUNIT_EXPECT_NE(test, 0, copy_from_user(&val, uaddr + PMD_SIZE,
+						sizeof(val)));
+	KUNIT_EXPECT_NE(test, 0,
+			copy_from_user(&val, uaddr + HUGE_SIZE - PAGE_SIZE,
+				       sizeof(val)));
+}
+
+static void unmapped_area_suits_the_offset(struct kunit *test)
+{
+	struct mapping *m;
+	unsigned long addr;
+
+	need_huge_entries(test);
+	m = huge_mapping(test);
+	addr = map_shared(test, m, 2 * PMD_SIZE, 3);
+	user_ptr(test, addr);
+	KUNIT_EXPECT_EQ(test, 3 * PAGE_SIZE, addr % PMD_SIZE);
+}
+
+static void unmapped_area_takes_a_hint(struct kunit *test)
+{
+	struct mapping *m = huge_mapping(test);
+	void __user *uaddr = map_huge(test, m);
+	unsigned long hint = (unsigned long)uaddr + 5 * PAGE_SIZE;
+
+	KUNIT_ASSERT_EQ(test, 0, vm_munmap((unsigned long)uaddr, HUGE_SIZE));
+	KUNIT_EXPECT_EQ(test, hint,
+			do_mmap_file_at(test, m, hint, PAGE_SIZE, PROT_READ,
+					MAP_SHARED, 0));
+}
+
+static void unmapped_area_has_its_limits(struct kunit *test)
+{
+	struct mapping *m = huge_mapping(test);
+
+	expect_error(test, -ENOMEM, map_shared(test, m, TASK_SIZE, 0));
+	expect_error(test, -ENOMEM,
+		     map_shared(test, m, PAGE_ALIGN_DOWN(ULONG_MAX), 0));
+}
+
+static struct kunit_case custom_huge_cases[] = {
+	KUNIT_CASE(huge_entries_map_the_buffer),
+	KUNIT_CASE(huge_one_fault_fills_the_table),
+	KUNIT_CASE(huge_write_takes_no_second_fault),
+	KUNIT_CASE(huge_ragged_ends_take_a_fault_each),
+	KUNIT_CASE(huge_middle_of_a_ragged_mapping_is_huge),
+	KUNIT_CASE(huge_address_that_does_not_suit),
+	KUNIT_CASE(huge_entries_can_be_forbidden),
+	KUNIT_CASE(huge_hole_leaves_its_neighbours),
+	KUNIT_CASE(huge_pages_outlive_the_buffer),
+	KUNIT_CASE(huge_pages_outlive_the_device),
+	KUNIT_CASE(huge_pages_go_back_with_the_last_mapping),
+	KUNIT_CASE(huge_buffer_outlives_its_mappings),
+	KUNIT_CASE(huge_mapping_that_fails_holds_nothing),
+	KUNIT_CASE(huge_mapping_of_a_leaked_buffer),
+	KUNIT_CASE(huge_cma_buffer_outlives_free),
+	KUNIT_CASE(huge_pages_cannot_be_pinned),
+	KUNIT_CASE(huge_is_a_pfn_mapping),
+	KUNIT_CASE(huge_in_a_pfnmap_vma),
+	KUNIT_CASE(huge_with_vm_ops_gets_pfns),
+	KUNIT_CASE(huge_second_call_is_refused),
+	KUNIT_CASE(huge_offset_that_changes_shows_nothing_else),
+	KUNIT_CASE(unmapped_area_suits_the_offset),
+	KUNIT_CASE(unmapped_area_takes_a_hint),
+	KUNIT_CASE(unmapped_area_has_its_limits),
+	{}
+};
+
+static struct kunit_suite custom_huge_suite = {
+	.name = "dma_custom_huge",
+	.test_cases = custom_huge_cases,
+};
+
+kunit_test_suites(&custom_mmap_suite, &custom_huge_suite);

@@ -14,14 +14,10 @@
 #include <unistd.h>
 
 #include "kselftest_harness.h"
-#include "dmademo_user.h"
-
-#define DEVICE "/dev/dmademo0"
+#include "dmademo_test.h"
 
 /* With 4 KiB pages more than one batch or page table; no power of two. */
 #define PAGES 600
-
-static size_t page_size;
 
 FIXTURE(dmademo) {
 	int fd;
@@ -46,22 +42,6 @@ FIXTURE_TEARDOWN(dmademo)
 	close(self->fd);
 }
 
-/* Maps a whole buffer. */
-static unsigned char *map(int fd, const struct dmademo_alloc *alloc)
-{
-	void *map = demo_map(fd, alloc, 0, alloc->bytes_held);
-
-	return map == MAP_FAILED ? NULL : map;
-}
-
-static int is_filled(const unsigned char *p, unsigned char value, size_t length)
-{
-	while (length--)
-		if (*p++ != value)
-			return 0;
-	return 1;
-}
-
 TEST_F(dmademo, info)
 {
 	struct dmademo_info info;
@@ -69,7 +49,7 @@ TEST_F(dmademo, info)
 	ASSERT_EQ(0, demo_info(self->fd, &info));
 	EXPECT_EQ(DMADEMO_VERSION, info.version);
 	EXPECT_LE(self->size, info.max_bytes);
-	EXPECT_GE(DMADEMO_MMAP_PFN, info.mmap_mode);
+	EXPECT_GE(DMADEMO_MMAP_HUGE, info.mmap_mode);
 	EXPECT_LE(self->a.bus_addr + self->size - 1, info.dma_mask);
 }
 
@@ -541,60 +521,6 @@ TEST_F(dmademo, mmap_private_read_only)
 	EXPECT_EQ(3, p[0]);
 	EXPECT_EQ(-1, mprotect(p, page_size, PROT_READ | PROT_WRITE));
 	EXPECT_EQ(EACCES, errno);
-}
-
-TEST_F(dmademo, mapping_outlives_free)
-{
-	unsigned char *a = map(self->fd, &self->a);
-	struct dmademo_alloc alloc;
-
-	ASSERT_NE(NULL, a);
-	memset(a, 0x5a, self->size);
-	ASSERT_EQ(0, demo_free(self->fd, self->a.handle));
-	/* would get the memory, and zero it, if it were free */
-	ASSERT_EQ(0, demo_alloc(self->fd, self->size, &alloc));
-	if (self->a.bus_addr)
-		EXPECT_NE(self->a.bus_addr, alloc.bus_addr);
-	EXPECT_TRUE(is_filled(a, 0x5a, self->size));
-}
-
-TEST_F(dmademo, mapping_outlives_close)
-{
-	unsigned char *a = map(self->fd, &self->a);
-
-	ASSERT_NE(NULL, a);
-	memset(a, 0x5a, self->size);
-	close(self->fd);
-	EXPECT_TRUE(is_filled(a, 0x5a, self->size));
-}
-
-TEST_F(dmademo, mapping_survives_partial_munmap)
-{
-	unsigned char *a = map(self->fd, &self->a);
-
-	ASSERT_NE(NULL, a);
-	memset(a, 0x5a, self->size);
-	ASSERT_EQ(0, munmap(a + 100 * page_size, 200 * page_size));
-	ASSERT_EQ(0, demo_free(self->fd, self->a.handle));
-	EXPECT_TRUE(is_filled(a, 0x5a, 100 * page_size));
-	EXPECT_TRUE(is_filled(a + 300 * page_size, 0x5a,
-			      self->size - 300 * page_size));
-}
-
-TEST_F(dmademo, child_shares_the_mapping)
-{
-	unsigned char *a = map(self->fd, &self->a);
-	int status;
-	pid_t pid;
-
-	ASSERT_NE(NULL, a);
-	pid = fork();
-	if (!pid) {
-		a[1] = 7;
-		_exit(0);
-	}
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(7, a[1]);
 }
 
 TEST_HARNESS_MAIN

@@ -1,0 +1,757 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tests of mappings of /dev/dmademo0: how long they live, what the calls that
+ * change mappings do to them, and what other parts of the kernel make of them.
+ *
+ * DMADEMO_DISK names a block device, or a file on a file system with O_DIRECT,
+ * whose first MiB may be overwritten.
+ */
+#define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <linux/errqueue.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "dmademo_test.h"
+
+#ifndef MADV_COLLAPSE /* newer than some C libraries */
+#define MADV_COLLAPSE 25
+#endif
+
+#define MIB ((size_t)1 << 20)
+
+/* With 4 KiB pages three huge entries and a ragged end. */
+#define PAGES 1541
+
+/* Large enough to be told from what else happens to free memory. */
+#define BIG (128 * MIB)
+#define SMALL (16 * MIB)
+
+/* A page in the middle of a huge entry. */
+#define MIDDLE 700
+
+FIXTURE(mapping) {
+	int fd;
+	uint32_t mode;
+	struct dmademo_alloc a;
+	size_t size;
+	unsigned char *p;
+};
+
+/* The first word of each page is its number. */
+static void number_pages(unsigned char *p, size_t first, size_t pages)
+{
+	size_t i;
+
+	for (i = 0; i < pages; i++)
+		*(size_t *)(p + i * page_size) = first + i;
+}
+
+static int are_numbered(unsigned char *p, size_t first, size_t pages)
+{
+	size_t i;
+
+	for (i = 0; i < pages; i++)
+		if (__atomic_load_n((size_t *)(p + i * page_size),
+				    __ATOMIC_RELAXED) != first + i)
+			return 0;
+	return 1;
+}
+
+FIXTURE_SETUP(mapping)
+{
+	struct dmademo_info info;
+
+	page_size = sysconf(_SC_PAGESIZE);
+	self->size = PAGES * page_size;
+	self->fd = open(DEVICE, O_RDWR);
+	if (self->fd < 0 && errno == ENOENT)
+		SKIP(return, DEVICE " is not there: no dmademo driver");
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, demo_info(self->fd, &info));
+	self->mode = info.mmap_mode;
+	ASSERT_EQ(0, demo_alloc(self->fd, self->size, &self->a));
+	self->p = map(self->fd, &self->a);
+	ASSERT_NE(NULL, self->p);
+	number_pages(self->p, 0, PAGES);
+}
+
+FIXTURE_TEARDOWN(mapping)
+{
+	close(self->fd);
+}
+
+/* The signal that an access is answered with, 0 if it works. */
+static int access_signal(unsigned char *p, int write)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		if (write)
+			__atomic_fetch_or(p, 0, __ATOMIC_RELAXED);
+		else
+			__atomic_load_n(p, __ATOMIC_RELAXED);
+		_exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return -1;
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static int read_signal(unsigned char *p)
+{
+	return access_signal(p, 0);
+}
+
+static int write_signal(unsigned char *p)
+{
+	return access_signal(p, 1);
+}
+
+/*
+ * Bytes of memory that nobody uses.  MemFree in /proc/meminfo leaves out what
+ * the CPUs have at hand for the next allocation.
+ */
+static size_t free_bytes(void)
+{
+	FILE *f = fopen("/proc/zoneinfo", "re");
+	size_t pages = 0, nr;
+	char line[128];
+
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, " nr_free_pages %zu", &nr) == 1 ||
+		    sscanf(line, " count: %zu", &nr) == 1)
+			pages += nr;
+	fclose(f);
+	return pages * page_size;
+}
+
+static size_t page_table_bytes(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	char line[128];
+	size_t kib = 0;
+
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "VmPTE: %zu kB", &kib) == 1)
+			break;
+	fclose(f);
+	return kib * 1024;
+}
+
+static long page_faults(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_minflt + usage.ru_majflt;
+}
+
+/* Lifetime. */
+
+TEST_F(mapping, outlives_free)
+{
+	struct dmademo_alloc alloc;
+
+	memset(self->p, 0x5a, self->size);
+	ASSERT_EQ(0, demo_free(self->fd, self->a.handle));
+	/* would get the memory, and zero it, if it were free */
+	ASSERT_EQ(0, demo_alloc(self->fd, self->size, &alloc));
+	if (self->a.bus_addr)
+		EXPECT_NE(self->a.bus_addr, alloc.bus_addr);
+	EXPECT_TRUE(is_filled(self->p, 0x5a, self->size));
+}
+
+TEST_F(mapping, outlives_close)
+{
+	close(self->fd);
+	EXPECT_TRUE(are_numbered(self->p, 0, PAGES));
+}
+
+TEST_F(mapping, holds_the_memory_until_munmap)
+{
+	size_t before = free_bytes();
+	struct dmademo_alloc big;
+	unsigned char *p;
+
+	ASSERT_EQ(0, demo_alloc(self->fd, BIG, &big));
+	p = map(self->fd, &big);
+	ASSERT_NE(NULL, p);
+	number_pages(p, 0, BIG / page_size);
+	ASSERT_EQ(0, demo_free(self->fd, big.handle));
+	EXPECT_GE(before - BIG + SMALL, free_bytes());
+	EXPECT_TRUE(are_numbered(p, 0, BIG / page_size));
+
+	/* in two parts, of which each keeps what it has to */
+	ASSERT_EQ(0, munmap(p + BIG / 2 + page_size, BIG / 2 - page_size));
+	EXPECT_TRUE(are_numbered(p, 0, BIG / page_size / 2 + 1));
+	ASSERT_EQ(0, munmap(p, BIG / 2 + page_size));
+	EXPECT_LE(before - SMALL, free_bytes());
+}
+
+TEST_F(mapping, holds_the_memory_until_killed)
+{
+	size_t before = free_bytes();
+	int fds[2], status;
+	char c = 0;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(fds));
+	pid = fork();
+	if (!pid) {
+		int fd = open(DEVICE, O_RDWR);
+		struct dmademo_alloc big;
+		unsigned char *p;
+
+		if (fd < 0 || demo_alloc(fd, BIG, &big))
+			_exit(1);
+		p = map(fd, &big);
+		if (!p)
+			_exit(1);
+		number_pages(p, 0, BIG / page_size);
+		if (demo_free(fd, big.handle) || close(fd) ||
+		    write(fds[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	ASSERT_LT(0, pid);
+	close(fds[1]);
+	ASSERT_EQ(1, read(fds[0], &c, 1));
+	EXPECT_GE(before - BIG + SMALL, free_bytes());
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+	EXPECT_LE(before - SMALL, free_bytes());
+}
+
+TEST_F(mapping, child_shares_it)
+{
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	if (!pid) {
+		self->p[page_size * MIDDLE + 9] = 7;
+		_exit(!are_numbered(self->p, 0, PAGES));
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(7, self->p[page_size * MIDDLE + 9]);
+	EXPECT_TRUE(are_numbered(self->p, 0, PAGES));
+}
+
+TEST_F(mapping, child_outlives_its_parent)
+{
+	int fds[2], go[2], status;
+	char verdict = 0;
+	pid_t pid;
+
+	ASSERT_EQ(0, munmap(self->p, self->size));
+	ASSERT_EQ(0, pipe(fds));
+	ASSERT_EQ(0, pipe(go));
+	pid = fork();
+	if (!pid) {
+		unsigned char *p = map(self->fd, &self->a);
+
+		if (!p || fork())
+			_exit(!p);
+		/* the grandchild, when its parent is gone and the buffer too */
+		close(self->fd);
+		if (read(go[0], &verdict, 1) != 1)
+			_exit(1);
+		verdict = are_numbered(p, 0, PAGES) ? 'y' : 'n';
+		_exit(write(fds[1], &verdict, 1) != 1);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+	ASSERT_EQ(0, demo_free(self->fd, self->a.handle));
+	ASSERT_EQ(1, write(go[1], "g", 1));
+	close(fds[1]);
+	ASSERT_EQ(1, read(fds[0], &verdict, 1));
+	EXPECT_EQ('y', verdict);
+}
+
+/* What changes mappings. */
+
+TEST_F(mapping, survives_partial_munmap)
+{
+	unsigned char *p = self->p;
+
+	ASSERT_EQ(0, demo_free(self->fd, self->a.handle));
+	ASSERT_EQ(0, munmap(p + MIDDLE * page_size, page_size));
+	EXPECT_TRUE(are_numbered(p, 0, MIDDLE));
+	EXPECT_TRUE(are_numbered(p + (MIDDLE + 1) * page_size, MIDDLE + 1,
+				 PAGES - MIDDLE - 1));
+	EXPECT_EQ(SIGSEGV, read_signal(p + MIDDLE * page_size));
+	ASSERT_EQ(0, munmap(p, page_size));
+	ASSERT_EQ(0, munmap(p + (PAGES - 1) * page_size, page_size));
+	EXPECT_TRUE(are_numbered(p + page_size, 1, MIDDLE - 1));
+	EXPECT_TRUE(are_numbered(p + (MIDDLE + 1) * page_size, MIDDLE + 1,
+				 PAGES - MIDDLE - 2));
+}
+
+/* Room for @size bytes, and @shift pages beside what suits huge entries. */
+static unsigned char *reserve(size_t size, size_t shift)
+{
+	const size_t align = 2 * MIB;
+	unsigned char *p = mmap(NULL, size + 2 * align, PROT_NONE,
+				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	p += align - (uintptr_t)p % align;
+	return p + shift * page_size;
+}
+
+static void check_move(struct __test_metadata *_metadata, unsigned char *p,
+		       size_t size, size_t shift)
+{
+	unsigned char *to = reserve(size, shift);
+
+	ASSERT_NE(NULL, to);
+	ASSERT_EQ(to, mremap(p, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to));
+	EXPECT_TRUE(are_numbered(to, 0, PAGES));
+	EXPECT_EQ(SIGSEGV, read_signal(p));
+	EXPECT_EQ(SIGSEGV, read_signal(p + size - page_size));
+}
+
+TEST_F(mapping, moves_with_mremap)
+{
+	ASSERT_EQ(0, demo_free(self->fd, self->a.handle));
+	check_move(_metadata, self->p, self->size, 0);
+}
+
+TEST_F(mapping, moves_to_where_nothing_is_aligned)
+{
+	ASSERT_EQ(0, demo_free(self->fd, self->a.handle));
+	check_move(_metadata, self->p, self->size, 3);
+}
+
+TEST_F(mapping, moves_in_part)
+{
+	unsigned char *p = self->p, *to = reserve(self->size, 0);
+
+	ASSERT_NE(NULL, to);
+	ASSERT_EQ(0, demo_free(self->fd, self->a.handle));
+	ASSERT_EQ(to, mremap(p + MIDDLE * page_size, 10 * page_size,
+			     10 * page_size, MREMAP_MAYMOVE | MREMAP_FIXED,
+			     to));
+	EXPECT_TRUE(are_numbered(to, MIDDLE, 10));
+	EXPECT_TRUE(are_numbered(p, 0, MIDDLE));
+	EXPECT_TRUE(are_numbered(p + (MIDDLE + 10) * page_size, MIDDLE + 10,
+				 PAGES - MIDDLE - 10));
+	EXPECT_EQ(SIGSEGV, read_signal(p + MIDDLE * page_size));
+}
+
+TEST_F(mapping, does_not_grow)
+{
+	EXPECT_EQ(MAP_FAILED, mremap(self->p, self->size,
+				     self->size + page_size, MREMAP_MAYMOVE));
+	EXPECT_EQ(EFAULT, errno);
+	/* a second mapping of the same */
+	EXPECT_EQ(MAP_FAILED, mremap(self->p, 0, self->size, MREMAP_MAYMOVE));
+	EXPECT_EQ(EFAULT, errno);
+	EXPECT_EQ(MAP_FAILED,
+		  mremap(self->p, self->size, self->size,
+			 MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_TRUE(are_numbered(self->p, 0, PAGES));
+}
+
+TEST_F(mapping, shrinks)
+{
+	ASSERT_EQ(self->p, mremap(self->p, self->size, 600 * page_size, 0));
+	EXPECT_TRUE(are_numbered(self->p, 0, 600));
+	EXPECT_EQ(SIGSEGV, read_signal(self->p + 600 * page_size));
+}
+
+TEST_F(mapping, mprotect_of_a_part)
+{
+	unsigned char *p = self->p, *part = p + MIDDLE * page_size;
+
+	ASSERT_EQ(0, mprotect(part, 10 * page_size, PROT_READ));
+	EXPECT_TRUE(are_numbered(p, 0, PAGES));
+	EXPECT_EQ(SIGSEGV, write_signal(part));
+	EXPECT_EQ(SIGSEGV, write_signal(part + 9 * page_size));
+	EXPECT_EQ(0, write_signal(part - page_size));
+	EXPECT_EQ(0, write_signal(part + 10 * page_size));
+
+	ASSERT_EQ(0, mprotect(part, 10 * page_size, PROT_NONE));
+	EXPECT_EQ(SIGSEGV, read_signal(part));
+	ASSERT_EQ(0, mprotect(part, 10 * page_size, PROT_READ | PROT_WRITE));
+	number_pages(p, 7, PAGES);
+	EXPECT_TRUE(are_numbered(p, 7, PAGES));
+}
+
+TEST_F(mapping, mprotect_of_all)
+{
+	unsigned char *p = self->p;
+
+	ASSERT_EQ(0, mprotect(p, self->size, PROT_READ));
+	EXPECT_EQ(SIGSEGV, write_signal(p));
+	EXPECT_TRUE(are_numbered(p, 0, PAGES));
+	ASSERT_EQ(0, mprotect(p, self->size, PROT_READ | PROT_WRITE));
+	number_pages(p, 7, PAGES);
+	EXPECT_TRUE(are_numbered(p, 7, PAGES));
+}
+
+TEST_F(mapping, madvise_dontneed)
+{
+	int ret = madvise(self->p, self->size, MADV_DONTNEED);
+
+	if (self->mode == DMADEMO_MMAP_PAGES) {
+		/* The entries are gone, and nobody brings them back. */
+		EXPECT_EQ(0, ret);
+		EXPECT_EQ(SIGBUS, read_signal(self->p));
+		munmap(self->p, self->size);
+		self->p = map(self->fd, &self->a);
+		ASSERT_NE(NULL, self->p);
+	} else {
+		EXPECT_EQ(-1, ret);
+		EXPECT_EQ(EINVAL, errno);
+	}
+	EXPECT_TRUE(are_numbered(self->p, 0, PAGES));
+}
+
+TEST_F(mapping, madvise_others)
+{
+	static const int advice[] = { MADV_FREE, MADV_REMOVE, MADV_PAGEOUT,
+				      MADV_COLD, MADV_WILLNEED, MADV_HUGEPAGE,
+				      MADV_NOHUGEPAGE, MADV_COLLAPSE,
+				      MADV_POPULATE_WRITE, MADV_MERGEABLE,
+				      MADV_DODUMP, MADV_DONTFORK };
+	size_t i;
+
+	/* Whatever these say, they must not touch the contents. */
+	for (i = 0; i < ARRAY_SIZE(advice); i++) {
+		madvise(self->p, self->size, advice[i]);
+		EXPECT_TRUE(are_numbered(self->p, 0, PAGES))
+			TH_LOG("after advice %d", advice[i]);
+	}
+}
+
+TEST_F(mapping, of_a_file_opened_for_reading)
+{
+	int fd = open(DEVICE, O_RDONLY);
+	struct dmademo_alloc a;
+	unsigned char *p;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, demo_alloc(fd, self->size, &a));
+	EXPECT_EQ(NULL, map(fd, &a));
+	EXPECT_EQ(EACCES, errno);
+	p = mmap(NULL, self->size, PROT_READ, MAP_SHARED, fd, a.mmap_offset);
+	ASSERT_NE(MAP_FAILED, p);
+	EXPECT_TRUE(is_filled(p, 0, self->size));
+	EXPECT_EQ(-1, mprotect(p, self->size, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(EACCES, errno);
+	close(fd);
+}
+
+TEST_F(mapping, can_be_executed)
+{
+#if defined(__x86_64__)
+	static const unsigned char code[] = {
+		0xb8, 42, 0, 0, 0,	/* mov $42, %eax */
+		0xc3,			/* ret */
+	};
+#elif defined(__aarch64__)
+	static const uint32_t code[] = {
+		0x52800540,		/* mov w0, #42 */
+		0xd65f03c0,		/* ret */
+	};
+#else
+	static const unsigned char code[1];
+
+	SKIP(return, "knows no machine code for this machine");
+#endif
+	unsigned char *p = mmap(NULL, self->size,
+				PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED,
+				self->fd, self->a.mmap_offset);
+
+	if (p == MAP_FAILED && errno == EPERM)
+		SKIP(return, "/dev is mounted noexec");
+	ASSERT_NE(MAP_FAILED, p);
+	memcpy(p + page_size, code, sizeof(code));
+	__builtin___clear_cache((char *)p + page_size,
+				(char *)p + page_size + sizeof(code));
+	EXPECT_EQ(42, ((int (*)(void))(p + page_size))());
+}
+
+/* No memory shows that is not the buffer's own. */
+TEST_F(mapping, shows_nothing_old)
+{
+	static const size_t sizes[] = { 1, 4097, 5 * 4096 + 1, 65537,
+					2 * MIB + 1, 5 * MIB };
+	const size_t nr = ARRAY_SIZE(sizes);
+	struct dmademo_alloc a[16];
+	unsigned char *p;
+	size_t i, n;
+
+	/* Leave something to be found, with the same sizes and others. */
+	for (n = 0; n < 2; n++) {
+		for (i = 0; i < 16; i++) {
+			ASSERT_EQ(0, demo_alloc(self->fd, sizes[(i + n) % nr],
+						&a[i]));
+			p = map(self->fd, &a[i]);
+			ASSERT_NE(NULL, p);
+			EXPECT_TRUE(is_filled(p, 0, a[i].bytes_held));
+			memset(p, 0xa5, a[i].bytes_held);
+			ASSERT_EQ(0, munmap(p, a[i].bytes_held));
+		}
+		for (i = 0; i < 16; i++)
+			ASSERT_EQ(0, demo_free(self->fd, a[i].handle));
+	}
+}
+
+/* What it costs, in faults and page tables. */
+TEST_F(mapping, faults_and_page_tables)
+{
+	const size_t size = 64 * MIB, gib = 1024 * MIB;
+	size_t tables = page_table_bytes(), spanned;
+	struct dmademo_alloc a;
+	unsigned char *p;
+	long faults;
+
+	ASSERT_EQ(0, demo_alloc(self->fd, size, &a));
+	p = map(self->fd, &a);
+	ASSERT_NE(NULL, p);
+	spanned = ((uintptr_t)p + size - 1) / gib - (uintptr_t)p / gib + 1;
+	page_faults(); /* has one of its own the first time */
+	faults = page_faults();
+	number_pages(p, 0, size / page_size);
+	faults = page_faults() - faults;
+	tables = page_table_bytes() - tables;
+	TH_LOG("%ld faults, %zu bytes of page tables", faults, tables);
+	if (self->mode == DMADEMO_MMAP_HUGE) {
+		EXPECT_EQ(spanned, faults);
+		EXPECT_GE((spanned + 1) * page_size, tables);
+	} else {
+		EXPECT_EQ(0, faults);
+		EXPECT_LE(size / page_size * sizeof(long), tables);
+	}
+}
+
+/* Others that use the memory. */
+
+static int open_disk(int flags)
+{
+	const char *disk = getenv("DMADEMO_DISK");
+
+	return disk ? open(disk, flags) : -1;
+}
+
+TEST_F(mapping, o_direct)
+{
+	int disk = open_disk(O_RDWR | O_DIRECT);
+	unsigned char *copy = malloc(MIB), *q;
+	struct dmademo_alloc b;
+
+	if (disk < 0)
+		SKIP(return, "needs DMADEMO_DISK=, a disk to write to");
+	ASSERT_NE(NULL, copy);
+	ASSERT_EQ(0, demo_alloc(self->fd, self->size, &b));
+	q = map(self->fd, &b);
+	ASSERT_NE(NULL, q);
+
+	if (self->mode != DMADEMO_MMAP_PAGES) {
+		/* Page frame numbers are no pages that could be pinned. */
+		EXPECT_EQ(-1, pwrite(disk, self->p, MIB, 0));
+		EXPECT_EQ(EFAULT, errno);
+		EXPECT_EQ(-1, pread(disk, q, MIB, 0));
+		EXPECT_EQ(EFAULT, errno);
+	} else {
+		memset(self->p + 100, 0xc3, MIB - 200);
+		ASSERT_EQ(MIB, pwrite(disk, self->p, MIB, 0));
+		ASSERT_EQ(MIB, pread(disk, q + 5 * page_size, MIB, 0));
+		EXPECT_EQ(0, memcmp(self->p, q + 5 * page_size, MIB));
+		EXPECT_TRUE(is_filled(q, 0, 5 * page_size));
+	}
+
+	/* A detour through the page cache works always. */
+	close(disk);
+	disk = open_disk(O_RDWR);
+	ASSERT_LE(0, disk);
+	ASSERT_EQ(MIB, pwrite(disk, self->p, MIB, 0));
+	ASSERT_EQ(0, fsync(disk));
+	ASSERT_EQ(MIB, pread(disk, copy, MIB, 0));
+	EXPECT_EQ(0, memcmp(self->p, copy, MIB));
+	free(copy);
+	close(disk);
+}
+
+/* In a pipe, the pages have no user but the kernel. */
+TEST_F(mapping, pages_in_a_pipe_outlive_it)
+{
+	struct iovec iov = { self->p + MIDDLE * page_size, 8 * page_size };
+	unsigned char *copy = malloc(8 * page_size), *q;
+	struct dmademo_alloc b;
+	int fds[2];
+
+	ASSERT_NE(NULL, copy);
+	ASSERT_EQ(0, pipe(fds));
+	if (self->mode != DMADEMO_MMAP_PAGES) {
+		EXPECT_EQ(-1, vmsplice(fds[1], &iov, 1, 0));
+		EXPECT_EQ(EFAULT, errno);
+		return;
+	}
+	ASSERT_EQ(8 * page_size, vmsplice(fds[1], &iov, 1, 0));
+	ASSERT_EQ(0, munmap(self->p, self->size));
+	ASSERT_EQ(0, demo_free(self->fd, self->a.handle));
+	/* would get these pages, if they were free */
+	ASSERT_EQ(0, demo_alloc(self->fd, self->size, &b));
+	q = map(self->fd, &b);
+	ASSERT_NE(NULL, q);
+	memset(q, 0xff, self->size);
+	ASSERT_EQ(8 * page_size, read(fds[0], copy, 8 * page_size));
+	EXPECT_TRUE(are_numbered(copy, MIDDLE, 8));
+	EXPECT_TRUE(is_filled(q, 0xff, self->size));
+	free(copy);
+}
+
+/* A connection to ourselves: fds[0] to fds[1]. */
+static int tcp_pair(int fds[2])
+{
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	socklen_t len = sizeof(addr);
+	int s = socket(AF_INET, SOCK_STREAM, 0);
+
+	fds[0] = socket(AF_INET, SOCK_STREAM, 0);
+	if (s < 0 || fds[0] < 0 ||
+	    bind(s, (struct sockaddr *)&addr, sizeof(addr)) || listen(s, 1) ||
+	    getsockname(s, (struct sockaddr *)&addr, &len) ||
+	    connect(fds[0], (struct sockaddr *)&addr, sizeof(addr)))
+		return -1;
+	fds[1] = accept(s, NULL, NULL);
+	close(s);
+	return fds[1] < 0 ? -1 : 0;
+}
+
+/* Waits for the note that the kernel needs the pages no more. */
+static int zerocopy_done(int fd)
+{
+	struct pollfd poll_error = { .fd = fd };
+	struct sock_extended_err *error;
+	struct cmsghdr *cmsg;
+	char control[128];
+	struct msghdr msg = {
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+
+	if (poll(&poll_error, 1, 10000) != 1 ||
+	    recvmsg(fd, &msg, MSG_ERRQUEUE) < 0)
+		return 0;
+	cmsg = CMSG_FIRSTHDR(&msg);
+	if (!cmsg)
+		return 0;
+	error = (struct sock_extended_err *)CMSG_DATA(cmsg);
+	return error->ee_errno == 0 &&
+	       error->ee_origin == SO_EE_ORIGIN_ZEROCOPY;
+}
+
+TEST_F(mapping, msg_zerocopy)
+{
+	const size_t length = 8 * page_size;
+	unsigned char *copy = malloc(length);
+	int fds[2], one = 1;
+
+	if (tcp_pair(fds))
+		SKIP(return, "needs a loopback network interface that is up");
+	ASSERT_NE(NULL, copy);
+	ASSERT_EQ(0, setsockopt(fds[0], SOL_SOCKET, SO_ZEROCOPY, &one,
+				sizeof(one)));
+	if (self->mode != DMADEMO_MMAP_PAGES) {
+		EXPECT_EQ(-1, send(fds[0], self->p, length, MSG_ZEROCOPY));
+		EXPECT_EQ(EFAULT, errno);
+	} else {
+		ASSERT_EQ(length, send(fds[0], self->p + MIDDLE * page_size,
+				       length, MSG_ZEROCOPY));
+		/* while the network may still be at it */
+		ASSERT_EQ(0, munmap(self->p, self->size));
+		ASSERT_EQ(0, demo_free(self->fd, self->a.handle));
+		ASSERT_EQ(length, recv(fds[1], copy, length, MSG_WAITALL));
+		EXPECT_TRUE(are_numbered(copy, MIDDLE, 8));
+		EXPECT_TRUE(zerocopy_done(fds[0]));
+	}
+	close(fds[0]);
+	close(fds[1]);
+	free(copy);
+}
+
+/* All at the same time. */
+
+struct race {
+	unsigned char *p;
+	int stop;
+	int wrong;
+};
+
+static void *race_reader(void *arg)
+{
+	struct race *race = arg;
+
+	while (!__atomic_load_n(&race->stop, __ATOMIC_RELAXED))
+		if (!are_numbered(race->p, 0, PAGES))
+			race->wrong++;
+	return NULL;
+}
+
+TEST_F(mapping, faults_race_with_changes)
+{
+	struct race race = { .p = self->p };
+	unsigned char *middle = self->p + MIDDLE * page_size;
+	pthread_t threads[2];
+	int i, status;
+	pid_t pid;
+
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, race_reader,
+					    &race));
+	for (i = 0; i < 40; i++) {
+		/* In turn with and without huge entries. */
+		prctl(PR_SET_THP_DISABLE, i & 1, 0, 0, 0);
+		EXPECT_EQ(0, mprotect(middle, 600 * page_size, PROT_READ));
+		prctl(PR_SET_THP_DISABLE, !(i & 1), 0, 0, 0);
+		EXPECT_EQ(0, mprotect(middle, 600 * page_size,
+				      PROT_READ | PROT_WRITE));
+		EXPECT_EQ(0, mprotect(self->p, self->size, PROT_READ));
+		EXPECT_EQ(0, mprotect(self->p, self->size,
+				      PROT_READ | PROT_WRITE));
+		if (i % 8)
+			continue;
+		pid = fork();
+		if (!pid)
+			_exit(!are_numbered(self->p, 0, PAGES));
+		EXPECT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_EQ(0, status);
+	}
+	__atomic_store_n(&race.stop, 1, __ATOMIC_RELAXED);
+	for (i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	EXPECT_EQ(0, race.wrong);
+}
+
+TEST_HARNESS_MAIN
