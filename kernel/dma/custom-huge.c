@@ -116,7 +116,7 @@ static vm_fault_t dma_custom_fault_pmd(struct vm_fault *vmf)
 		return VM_FAULT_FALLBACK;
 
 	/* An entry that is there has to become writable, a new one is. */
-	if (!pmd_none(*vmf->pmd))
+	if (pmd_trans_huge(pmdp_get_lockless(vmf->pmd)))
 		return vmf_insert_pfn_pmd(vmf, pfn + PHYS_PFN(fault - addr),
 					  true);
 
