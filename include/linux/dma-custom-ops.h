@@ -27,8 +27,8 @@ struct file;
  *	the address and the length allow them, made by page faults.  The VMA
  *	holds the buffer, so the driver may free it while it is mapped.  The
  *	provider owns vma->vm_ops and vma->vm_private_data, the driver must leave
- *	these and vma->vm_pgoff alone after the call, and its ->mmap must not
- *	fail after it.  See dma_custom_get_unmapped_area() too.
+ *	these, vma->vm_pgoff and the VMA's flags alone after the call, and its
+ *	->mmap must not fail after it.  See dma_custom_get_unmapped_area() too.
  *
  * Mapped as with @DMA_CUSTOM_MMAP_PFN when something else was asked for:
  *

@@ -110,19 +110,24 @@ static vm_fault_t dma_custom_fault_pmd(struct vm_fault *vmf)
 	unsigned long pfn;
 	vm_fault_t ret;
 
+	/*
+	 * A huge entry would need a page table set aside, which fork() does not
+	 * do for those of page frame numbers.
+	 */
+	if (arch_needs_pgtable_deposit())
+		return VM_FAULT_FALLBACK;
 	if (fault < addr || fault >= end ||
 	    !dma_custom_vm_pfn(vma, addr, end - addr, &pfn) ||
 	    !IS_ALIGNED(pfn, 1UL << PMD_ORDER))
 		return VM_FAULT_FALLBACK;
 
-	/* An entry that is there has to become writable, a new one is. */
+	/* One that is there has to become writable.  A new one may be written. */
 	if (pmd_trans_huge(pmdp_get_lockless(vmf->pmd)))
 		return vmf_insert_pfn_pmd(vmf, pfn + PHYS_PFN(fault - addr),
 					  true);
 
 	ret = vmf_insert_pfn_pmd(vmf, pfn + PHYS_PFN(fault - addr), false);
-	/* Some architectures want a page table set aside for each. */
-	if (ret == VM_FAULT_NOPAGE && !arch_needs_pgtable_deposit())
+	if (ret == VM_FAULT_NOPAGE)
 		dma_custom_fill_pmds(vmf, addr, end, pfn);
 	return ret;
 }

@@ -92,6 +92,7 @@ struct page *custom_kunit_page(struct custom_kunit_buffer *buf, size_t offset)
 				    offset));
 }
 
+#ifdef CONFIG_MMU
 pmd_t custom_kunit_pmd(struct mm_struct *mm, unsigned long addr)
 {
 	pmd_t none = __pmd(0);
@@ -101,16 +102,17 @@ pmd_t custom_kunit_pmd(struct mm_struct *mm, unsigned long addr)
 
 	guard(mmap_read_lock)(mm);
 	pgd = pgd_offset(mm, addr);
-	if (pgd_none(pgdp_get(pgd)))
+	if (pgd_none(*pgd))
 		return none;
 	p4d = p4d_offset(pgd, addr);
-	if (p4d_none(p4dp_get(p4d)))
+	if (p4d_none(*p4d))
 		return none;
 	pud = pud_offset(p4d, addr);
-	if (pud_none(pudp_get(pud)) || pud_leaf(pudp_get(pud)))
+	if (pud_none(*pud) || pud_leaf(*pud))
 		return none;
-	return pmdp_get(pmd_offset(pud, addr));
+	return *pmd_offset(pud, addr);
 }
+#endif /* CONFIG_MMU */
 
 #ifdef CONFIG_ARM64
 static int custom_kunit_memory_type(pte_t *pte, unsigned long addr, void *types)

