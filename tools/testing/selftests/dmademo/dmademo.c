@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -210,30 +209,6 @@ static void touch(unsigned char *p, uint64_t bytes, size_t page_size)
 		p[i] = 1;
 }
 
-/* Bytes of this process's page tables. */
-static long page_tables(void)
-{
-	FILE *f = fopen("/proc/self/status", "re");
-	char line[128];
-	long kib = 0;
-
-	if (!f)
-		err(1, "cannot open /proc/self/status");
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "VmPTE: %ld kB", &kib) == 1)
-			break;
-	fclose(f);
-	return kib * 1024;
-}
-
-static long page_faults(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
-	return usage.ru_minflt + usage.ru_majflt;
-}
-
 /*
  * Where nothing else is mapped: an aligned GiB and one more, so that all page
  * tables that are needed count.
@@ -304,12 +279,12 @@ static int do_bench(uint64_t bytes)
 				least[part] = t[part + 1] - t[part];
 	}
 
-	tables = page_tables();
+	tables = demo_page_table_bytes();
 	map_at(address, fd, &alloc);
-	faults = page_faults();
+	faults = demo_page_faults();
 	touch(address, bytes, page_size);
-	faults = page_faults() - faults;
-	tables = page_tables() - tables;
+	faults = demo_page_faults() - faults;
+	tables = demo_page_table_bytes() - tables;
 
 	printf("bench: mode %s, %llu bytes:", mode_name(info.mmap_mode),
 	       (unsigned long long)bytes);

@@ -18,7 +18,6 @@
 #include <linux/errqueue.h>
 #include <poll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -140,29 +139,6 @@ static size_t free_bytes(void)
 			pages += nr;
 	fclose(f);
 	return pages * page_size;
-}
-
-static size_t page_table_bytes(void)
-{
-	FILE *f = fopen("/proc/self/status", "re");
-	char line[128];
-	size_t kib = 0;
-
-	if (!f)
-		return 0;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "VmPTE: %zu kB", &kib) == 1)
-			break;
-	fclose(f);
-	return kib * 1024;
-}
-
-static long page_faults(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
-	return usage.ru_minflt + usage.ru_majflt;
 }
 
 /* Lifetime. */
@@ -527,7 +503,7 @@ TEST_F(mapping, shows_nothing_old)
 TEST_F(mapping, faults_and_page_tables)
 {
 	const size_t size = 64 * MIB, gib = 1024 * MIB;
-	size_t tables = page_table_bytes(), spanned;
+	size_t tables = demo_page_table_bytes(), spanned;
 	struct dmademo_alloc a;
 	unsigned char *p;
 	long faults;
@@ -536,11 +512,11 @@ TEST_F(mapping, faults_and_page_tables)
 	p = map(self->fd, &a);
 	ASSERT_NE(NULL, p);
 	spanned = ((uintptr_t)p + size - 1) / gib - (uintptr_t)p / gib + 1;
-	page_faults(); /* has one of its own the first time */
-	faults = page_faults();
+	demo_page_faults(); /* has one of its own the first time */
+	faults = demo_page_faults();
 	number_pages(p, 0, size / page_size);
-	faults = page_faults() - faults;
-	tables = page_table_bytes() - tables;
+	faults = demo_page_faults() - faults;
+	tables = demo_page_table_bytes() - tables;
 	TH_LOG("%ld faults, %zu bytes of page tables", faults, tables);
 	if (self->mode == DMADEMO_MMAP_HUGE) {
 		EXPECT_EQ(spanned, faults);

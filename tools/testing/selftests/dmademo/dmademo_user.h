@@ -9,8 +9,10 @@
 #include <linux/dmademo.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 /* All return 0 or a negative errno. */
 static inline int demo_call(int fd, unsigned long cmd, void *arg)
@@ -108,6 +110,31 @@ static inline uint32_t demo_cpu_crc32(const unsigned char *p, size_t length)
 			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320U : 0);
 	}
 	return ~crc;
+}
+
+/* Bytes of this process's page tables, 0 if that is not known. */
+static inline long demo_page_table_bytes(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	char line[128];
+	long kib = 0;
+
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "VmPTE: %ld kB", &kib) == 1)
+			break;
+	fclose(f);
+	return kib * 1024;
+}
+
+/* Page faults of this process so far. */
+static inline long demo_page_faults(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_minflt + usage.ru_majflt;
 }
 
 #endif /* DMADEMO_USER_H */
