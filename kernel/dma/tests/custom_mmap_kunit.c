@@ -194,6 +194,17 @@ static unsigned long read_user(struct kunit *test, void __user *uaddr)
 	return val;
 }
 
+static void expect_page_numbers(struct kunit *test, void __user *uaddr,
+				unsigned long first, unsigned long pages)
+{
+	unsigned long i, wrong = 0;
+
+	for (i = 0; i < pages; i++)
+		if (read_user(test, uaddr + i * PAGE_SIZE) != first + i)
+			wrong++;
+	KUNIT_EXPECT_EQ(test, 0, wrong);
+}
+
 /* Reads every page; returns the number of page faults that this took. */
 static unsigned long touch(struct kunit *test, void __user *uaddr, size_t size)
 {
@@ -222,13 +233,8 @@ static vm_flags_t flags_at(struct kunit *test, void __user *uaddr)
 static void user_reads_every_page(struct kunit *test)
 {
 	struct mapping *m = mapping_param(test);
-	void __user *uaddr = map_all(test, m);
-	unsigned long i, wrong = 0;
 
-	for (i = 0; i < PAGES; i++)
-		if (read_user(test, uaddr + i * PAGE_SIZE) != i)
-			wrong++;
-	KUNIT_EXPECT_EQ(test, 0, wrong);
+	expect_page_numbers(test, map_all(test, m), 0, PAGES);
 }
 
 static void user_sees_later_kernel_writes(struct kunit *test)
@@ -479,7 +485,7 @@ static void mapping_outlives_the_driver(struct kunit *test)
 	struct platform_device *pdev;
 	void __user *uaddr;
 	struct page *page;
-	unsigned long i, wrong = 0;
+	unsigned long i;
 
 	if (mode->cfg.mmap == DMA_CUSTOM_MMAP_PFN || mode->noncoherent)
 		kunit_skip(test, "the driver has to unmap it first");
@@ -507,10 +513,7 @@ static void mapping_outlives_the_driver(struct kunit *test)
 	device_release_driver(&pdev->dev);
 	KUNIT_EXPECT_FALSE(test, dma_custom_attached(&pdev->dev));
 	KUNIT_EXPECT_EQ(test, 2, page_count(page));
-	for (i = 0; i < PAGES; i++)
-		if (read_user(test, uaddr + i * PAGE_SIZE) != i)
-			wrong++;
-	KUNIT_EXPECT_EQ(test, 0, wrong);
+	expect_page_numbers(test, uaddr, 0, PAGES);
 	KUNIT_ASSERT_EQ(test, 0, vm_munmap((unsigned long)uaddr, SIZE));
 	KUNIT_EXPECT_EQ(test, 1, page_count(page));
 	put_page(page);
@@ -718,17 +721,6 @@ static void need_any_address(struct kunit *test)
 		kunit_skip(test, "needs caches without aliases");
 }
 
-static void expect_page_numbers(struct kunit *test, void __user *uaddr,
-				unsigned long first, unsigned long pages)
-{
-	unsigned long i, wrong = 0;
-
-	for (i = 0; i < pages; i++)
-		if (read_user(test, uaddr + i * PAGE_SIZE) != first + i)
-			wrong++;
-	KUNIT_EXPECT_EQ(test, 0, wrong);
-}
-
 static bool huge_at(struct kunit *test, void __user *uaddr)
 {
 	return pmd_leaf(custom_kunit_pmd(current->mm, (unsigned long)uaddr));
@@ -743,7 +735,7 @@ static unsigned long tables(void __user *uaddr, size_t size,
 	return (start + size - 1) / table_size - start / table_size + 1;
 }
 
-/* A buffer of three huge entries and a page, mapped from page @page on. */
+/* A buffer of three huge entries and a page. */
 #define HUGE_PAGES	(PMD_SIZE / PAGE_SIZE)
 #define HUGE_SIZE	(3 * PMD_SIZE + PAGE_SIZE)
 
