@@ -67,7 +67,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 have_header() { [[ -e /usr/include/$1 ]] || compgen -G "/usr/include/*/$1" >/dev/null; }
 
 # need WHAT...: installs what is missing of the named groups: kernel, x86_64,
-# i386, arm64, guest, lint.
+# i386, arm64, guest, plot, lint.
 need() {
 	local -a pkgs=()
 	local group
@@ -98,8 +98,12 @@ need() {
 			;;
 		guest)
 			have qemu-system-x86_64 || pkgs+=(qemu-system-x86)
+			have mke2fs || pkgs+=(e2fsprogs)
 			[[ -x /bin/busybox ]] && ! ldd /bin/busybox >/dev/null 2>&1 ||
 				pkgs+=(busybox-static)
+			;;
+		plot)
+			have gnuplot || pkgs+=(gnuplot-nox)
 			;;
 		lint)
 			have shellcheck || pkgs+=(shellcheck)
@@ -419,13 +423,25 @@ expect_no_splats() {
 use_guest() {
 	GUEST=$BUILD/guest-$1
 	GUEST_KERNEL=$GUEST/arch/x86/boot/bzImage
+	GUEST_PROGRAMS=("$GUEST/kselftest/dmademo/"{dmademo,dmademo_test,dmademo_map_test})
 }
+QEMU_DEVICES=()
 
-# get_guest debug|plain: makes sure that there are a guest kernel, $GUEST_KERNEL, and
-# the user programs, built from the series.  A plain kernel does not look for
-# mistakes, as the debug kernel does: it is for measuring.
+# get_guest VARIANT: makes sure that there are a guest kernel, $GUEST_KERNEL, and the
+# user programs, built from the series.  The kernel is
+#   debug       one that looks for mistakes
+#   drivers     the same with drivers that know nothing of the custom DMA ops
+#   plain       for measuring
+#   bystander   the same without the custom DMA ops
 get_guest() {
 	local variant=$1 out
+	local -a parts
+	case $variant in
+	debug | plain) parts=("$variant") ;;
+	drivers) parts=(debug drivers) ;;
+	bystander) parts=(plain bystander) ;;
+	*) die "get_guest: unknown variant $variant" ;;
+	esac
 	use_guest "$variant"
 	out=$GUEST
 	[[ $(uname -m) == x86_64 ]] || die "the guest can be built on x86_64 only, this is $(uname -m)"
@@ -434,8 +450,9 @@ get_guest() {
 	mkdir -p "$out"
 
 	step "building the guest kernel, $variant (some minutes the first time)"
-	cat "$TOP/scripts/guest/x86_64.config" "$TOP/scripts/guest/$variant.config" \
-		>"$out/guest.config"
+	parts=(x86_64 "${parts[@]}")
+	parts=("${parts[@]/#/$TOP/scripts/guest/}")
+	merge_configs "${parts[@]/%/.config}" >"$out/guest.config"
 	make_kernel x86_64 O="$out" KCONFIG_ALLCONFIG="$out/guest.config" allnoconfig \
 		>"$LOGS/guest-config.log" 2>&1 ||
 		die "cannot configure the guest kernel, see $LOGS/guest-config.log"
@@ -444,11 +461,22 @@ get_guest() {
 		die "cannot build the guest kernel: $(grep -m 5 -E 'error|Error' "$LOGS/guest-kernel.log")
 The whole output is in $LOGS/guest-kernel.log"
 
+	[[ $variant != bystander ]] || return 0 # no driver to talk to
 	step "building the user programs"
 	{ make_kernel x86_64 O="$out" headers &&
 		make_kernel x86_64 O="$out" -C "$LINUX/tools/testing/selftests" \
 			TARGETS=dmademo; } >"$LOGS/guest-user.log" 2>&1 ||
 		die "cannot build the user programs, see $LOGS/guest-user.log"
+}
+
+# merge_configs FILE...: what they set, a later one over an earlier one.
+merge_configs() {
+	awk 'match($0, /CONFIG_[A-Z0-9_]+/) && /^(CONFIG_|# CONFIG_.* is not set$)/ {
+			name = substr($0, RSTART, RLENGTH)
+			if (!(name in line)) order[++n] = name
+			line[name] = $0
+		}
+		END { for (i = 1; i <= n; i++) print line[order[i]] }' "$@"
 }
 
 # check_config WANTED CONFIG: each option that WANTED sets has to be in CONFIG.
@@ -463,23 +491,28 @@ check_config() {
 # run_guest LOG CMDLINE COMMANDS [FILE]: boots the guest kernel with CMDLINE
 # added to its command line and runs the shell COMMANDS there, with FILE as
 # /input.  Shows what they print, and keeps the console in LOG.  True if the
-# last command was.  QEMU_MACHINE, an array, replaces the processors and memory.
+# last command was.  Arrays change the machine: QEMU_MACHINE replaces processors
+# and memory, QEMU_DEVICES adds devices.  GUEST_DISK is the image of the disk
+# (default: an empty one of 4 MiB), GUEST_PROGRAMS, an array, what is in /bin
+# besides busybox, and GUEST_TIMEOUT how long it may take, in seconds.  A disk
+# called none is none.
 run_guest() {
-	local log=$1 cmdline=$2 commands=$3 file=${4:-} accel=tcg
+	local log=$1 cmdline=$2 commands=$3 file=${4:-} accel=tcg program
 	local -a machine
-	local dir=$GUEST/initramfs
+	local -a devices=("${QEMU_DEVICES[@]}")
+	local dir=$GUEST/initramfs disk=${GUEST_DISK:-$GUEST/initramfs/disk}
 
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	printf '%s\n' "$commands" >"$dir/guest.sh"
 	{
-		printf 'dir %s 0755 0 0\n' /bin /dev /proc /sys /tmp
+		printf 'dir %s 0755 0 0\n' /bin /dev /proc /sys /tmp /mnt
 		say "nod /dev/console 0600 0 0 c 5 1"
 		say "file /init $TOP/scripts/guest/init 0755 0 0"
 		say "file /guest.sh $dir/guest.sh 0644 0 0"
 		say "file /bin/busybox /bin/busybox 0755 0 0"
-		for program in dmademo dmademo_test dmademo_map_test; do
-			say "file /bin/$program $GUEST/kselftest/dmademo/$program 0755 0 0"
+		for program in "${GUEST_PROGRAMS[@]}"; do
+			say "file /bin/${program##*/} $program 0755 0 0"
 		done
 		if [[ -n $file ]]; then
 			# Its list has no way to write a path with a space.
@@ -492,8 +525,11 @@ run_guest() {
 
 	# A disk that the tests may write to; through the DMA API, as on a real
 	# machine.
-	rm -f "$dir/disk"
-	truncate -s 4M "$dir/disk"
+	[[ -n ${GUEST_DISK:-} ]] || truncate -s 4M "$disk"
+	[[ $disk == none ]] || devices=(
+		-drive "file=$disk,format=raw,if=none,id=disk"
+		-device 'virtio-blk-pci,drive=disk,disable-legacy=on,iommu_platform=on'
+		"${devices[@]}")
 
 	if [[ -n ${QEMU_MACHINE[*]:-} ]]; then
 		machine=("${QEMU_MACHINE[@]}")
@@ -503,10 +539,9 @@ run_guest() {
 	fi
 	# A terminal must not stay as the guest's console leaves it, hence the
 	# pipe and no standard input.
-	timeout --foreground -k 5 600 qemu-system-x86_64 "${machine[@]}" \
+	timeout --foreground -k 5 "${GUEST_TIMEOUT:-600}" qemu-system-x86_64 "${machine[@]}" \
 		-nodefaults -display none -serial stdio -no-reboot \
-		-drive "file=$dir/disk,format=raw,if=none,id=disk" \
-		-device virtio-blk-pci,drive=disk,disable-legacy=on,iommu_platform=on \
+		"${devices[@]}" \
 		-kernel "$GUEST_KERNEL" -initrd "$dir/initramfs" \
 		-append "console=ttyS0 panic=-1 oops=panic loglevel=5 page_poison=1 $cmdline" \
 		</dev/null 2>&1 | tee "$log" |

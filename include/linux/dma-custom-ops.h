@@ -12,6 +12,7 @@
 #include <linux/types.h>
 
 struct device;
+struct fault_attr;
 struct file;
 
 /**
@@ -60,6 +61,22 @@ struct dma_custom_config {
 	u64			bus_offset;
 };
 
+/**
+ * enum dma_custom_fault - operations that can be made to fail on purpose
+ * @DMA_CUSTOM_FAULT_ALLOC: dma_alloc_attrs(), dma_alloc_pages() and what is made
+ *	of them.
+ * @DMA_CUSTOM_FAULT_MAP: dma_map_phys(), dma_map_page(), dma_map_single() and
+ *	dma_map_resource().
+ * @DMA_CUSTOM_FAULT_MAP_SG: dma_map_sgtable() and dma_map_sg().
+ * @DMA_CUSTOM_NR_FAULTS: how many there are.
+ */
+enum dma_custom_fault {
+	DMA_CUSTOM_FAULT_ALLOC,
+	DMA_CUSTOM_FAULT_MAP,
+	DMA_CUSTOM_FAULT_MAP_SG,
+	DMA_CUSTOM_NR_FAULTS,
+};
+
 #ifdef CONFIG_DMA_CUSTOM_OPS
 int dma_custom_attach(struct device *dev, const struct dma_custom_config *cfg);
 int devm_dma_custom_attach(struct device *dev,
@@ -105,5 +122,16 @@ dma_custom_get_unmapped_area(struct file *file, unsigned long addr,
 }
 #endif
 #endif /* CONFIG_DMA_CUSTOM_OPS */
+
+#if defined(CONFIG_DMA_CUSTOM_OPS) && defined(CONFIG_FAULT_INJECTION)
+struct fault_attr *dma_custom_fault_attr(struct device *dev,
+					 enum dma_custom_fault fault);
+#else
+static inline struct fault_attr *
+dma_custom_fault_attr(struct device *dev, enum dma_custom_fault fault)
+{
+	return NULL;
+}
+#endif
 
 #endif /* _LINUX_DMA_CUSTOM_OPS_H */

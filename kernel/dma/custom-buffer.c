@@ -241,24 +241,19 @@ static void dma_custom_buffer_unmap(struct device *dev,
 				dma_custom_direct_attrs(attrs));
 }
 
-void *dma_custom_alloc(struct device *dev, size_t size, dma_addr_t *dma_addr,
-		       gfp_t gfp, unsigned long attrs)
+static void *dma_custom_alloc_buffer(struct device *dev, size_t size,
+				     dma_addr_t *dma_addr, gfp_t gfp,
+				     unsigned long attrs)
 {
-	struct dma_custom *dc = dev->dma_custom;
 	struct dma_custom_buffer *buf;
 	gfp_t page_gfp;
 	bool direct;
-
-	if (!dc)
-		return dma_direct_alloc(dev, size, dma_addr, gfp, attrs);
 
 	size = PAGE_ALIGN(size);
 	if (!size) /* 0, or so large that it wrapped */
 		return NULL;
 
 	gfp &= ~__GFP_ZERO; /* always zeroed, the unused tail never */
-	if (attrs & DMA_ATTR_NO_WARN)
-		gfp |= __GFP_NOWARN;
 
 	buf = dma_custom_buffer_create(size, gfp);
 	if (!buf)
@@ -276,9 +271,7 @@ void *dma_custom_alloc(struct device *dev, size_t size, dma_addr_t *dma_addr,
 		if ((attrs & DMA_ATTR_NO_KERNEL_MAPPING) &&
 		    dev_is_dma_coherent(dev))
 			page_gfp |= __GFP_HIGHMEM;
-		buf->page = dma_custom_pages_alloc(dev, size, page_gfp,
-						   &buf->cma);
-		if (!buf->page)
+		if (!dma_custom_pages_alloc(dev, buf, page_gfp))
 			goto out_report;
 		buf->cpu_addr = dma_custom_kernel_map(dev, buf->page, size,
 						      attrs);
@@ -287,7 +280,7 @@ void *dma_custom_alloc(struct device *dev, size_t size, dma_addr_t *dma_addr,
 		buf->dma_addr = phys_to_dma(dev, page_to_phys(buf->page));
 	}
 
-	if (dma_custom_buffer_add(dc, buf, gfp))
+	if (dma_custom_buffer_add(dev->dma_custom, buf, gfp))
 		goto out_unmap;
 	*dma_addr = buf->dma_addr;
 	return buf->cpu_addr;
@@ -300,6 +293,26 @@ out_unmap:
 out_put:
 	dma_custom_buffer_put(buf);
 	return NULL;
+}
+
+void *dma_custom_alloc(struct device *dev, size_t size, dma_addr_t *dma_addr,
+		       gfp_t gfp, unsigned long attrs)
+{
+	struct dma_custom *dc = dev->dma_custom;
+	void *cpu_addr = NULL;
+
+	if (!dc)
+		return dma_direct_alloc(dev, size, dma_addr, gfp, attrs);
+
+	if (attrs & DMA_ATTR_NO_WARN)
+		gfp |= __GFP_NOWARN;
+	if (!dma_custom_should_fail(dc, DMA_CUSTOM_FAULT_ALLOC, size,
+				    gfp & __GFP_NOWARN))
+		cpu_addr = dma_custom_alloc_buffer(dev, size, dma_addr, gfp,
+						   attrs);
+	dma_custom_count(dc, cpu_addr ? DMA_CUSTOM_STAT_ALLOC :
+					DMA_CUSTOM_STAT_ALLOC_FAILED);
+	return cpu_addr;
 }
 
 void dma_custom_free(struct device *dev, size_t size, void *cpu_addr,
@@ -319,6 +332,7 @@ void dma_custom_free(struct device *dev, size_t size, void *cpu_addr,
 
 	dma_custom_buffer_unmap(dev, buf, attrs);
 	dma_custom_buffer_put(buf);
+	dma_custom_count(dc, DMA_CUSTOM_STAT_FREE);
 }
 
 /*
@@ -326,17 +340,14 @@ void dma_custom_free(struct device *dev, size_t size, void *cpu_addr,
  * the device is, and synced by the caller.  They are in the books with the page
  * as their cookie, so that dma_free_attrs() does not take them.
  */
-struct page *dma_custom_alloc_pages(struct device *dev, size_t size,
-				    dma_addr_t *dma_addr,
-				    enum dma_data_direction dir, gfp_t gfp)
+static struct page *
+dma_custom_alloc_page_buffer(struct device *dev, size_t size,
+			     dma_addr_t *dma_addr, enum dma_data_direction dir,
+			     gfp_t gfp)
 {
-	struct dma_custom *dc = dev->dma_custom;
 	struct dma_custom_buffer *buf;
 	struct page *page;
 	bool direct;
-
-	if (!dc)
-		return dma_direct_alloc_pages(dev, size, dma_addr, dir, gfp);
 
 	size = PAGE_ALIGN(size);
 	if (!size || size > UINT_MAX) /* has to fit a scatterlist entry */
@@ -352,10 +363,8 @@ struct page *dma_custom_alloc_pages(struct device *dev, size_t size,
 		page = dma_direct_alloc_pages(dev, size, &buf->dma_addr, dir,
 					      dma_custom_quiet(size, gfp));
 	} else {
-		page = dma_custom_pages_alloc(dev, size,
-					      dma_custom_quiet(size, gfp),
-					      &buf->cma);
-		buf->page = page;
+		dma_custom_pages_alloc(dev, buf, dma_custom_quiet(size, gfp));
+		page = buf->page;
 	}
 	if (!page) {
 		dma_custom_report(dev, size, gfp, direct);
@@ -365,7 +374,8 @@ struct page *dma_custom_alloc_pages(struct device *dev, size_t size,
 		buf->dma_addr = phys_to_dma(dev, page_to_phys(page));
 
 	buf->cpu_addr = page;
-	if (dma_custom_buffer_add(dc, buf, gfp))
+	buf->pages = true;
+	if (dma_custom_buffer_add(dev->dma_custom, buf, gfp))
 		goto out_free_direct;
 	*dma_addr = buf->dma_addr;
 	return page;
@@ -376,6 +386,25 @@ out_free_direct:
 out_put:
 	dma_custom_buffer_put(buf);
 	return NULL;
+}
+
+struct page *dma_custom_alloc_pages(struct device *dev, size_t size,
+				    dma_addr_t *dma_addr,
+				    enum dma_data_direction dir, gfp_t gfp)
+{
+	struct dma_custom *dc = dev->dma_custom;
+	struct page *page = NULL;
+
+	if (!dc)
+		return dma_direct_alloc_pages(dev, size, dma_addr, dir, gfp);
+
+	if (!dma_custom_should_fail(dc, DMA_CUSTOM_FAULT_ALLOC, size,
+				    gfp & __GFP_NOWARN))
+		page = dma_custom_alloc_page_buffer(dev, size, dma_addr, dir,
+						    gfp);
+	dma_custom_count(dc, page ? DMA_CUSTOM_STAT_ALLOC :
+				    DMA_CUSTOM_STAT_ALLOC_FAILED);
+	return page;
 }
 
 void dma_custom_free_pages(struct device *dev, size_t size, struct page *page,
@@ -396,6 +425,7 @@ void dma_custom_free_pages(struct device *dev, size_t size, struct page *page,
 	if (!buf->page)
 		dma_direct_free_pages(dev, size, page, dma_addr, dir);
 	dma_custom_buffer_put(buf);
+	dma_custom_count(dc, DMA_CUSTOM_STAT_FREE);
 }
 
 int dma_custom_get_sgtable(struct device *dev, struct sg_table *sgt,

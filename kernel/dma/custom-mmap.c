@@ -51,6 +51,50 @@ static int dma_custom_mmap_check_flags(struct vm_area_struct *vma)
 	return 0;
 }
 
+/*
+ * How a buffer is mapped, unless the driver's VMA is in the way.
+ *
+ * Pages of a CMA area must not be pinned for long, and gup would try in vain to
+ * move these elsewhere first.  Nor may the CPU look at uncached memory through
+ * its caches.  User space may not pin PFNs.
+ */
+enum dma_custom_mmap dma_custom_mmap_mode(struct device *dev,
+					  const struct dma_custom_buffer *buf)
+{
+	enum dma_custom_mmap mode = dev->dma_custom->mmap;
+
+	if (!IS_ENABLED(CONFIG_MMU) || !buf->page)
+		return DMA_CUSTOM_MMAP_PFN;
+	if (mode == DMA_CUSTOM_MMAP_PAGES &&
+	    (buf->cma || !dev_is_dma_coherent(dev)))
+		return DMA_CUSTOM_MMAP_PFN;
+	return mode;
+}
+
+static int dma_custom_mmap_buffer(struct device *dev,
+				  struct vm_area_struct *vma,
+				  struct dma_custom_buffer *buf)
+{
+	unsigned long pfn = page_to_pfn(buf->page) + vma_start_pgoff(vma);
+	enum dma_custom_mmap mode = dma_custom_mmap_mode(dev, buf);
+
+	if (IS_ENABLED(CONFIG_MMU) && mode == DMA_CUSTOM_MMAP_HUGE) {
+		int ret = dma_custom_mmap_huge(vma, buf);
+
+		if (ret != -EOPNOTSUPP)
+			return ret;
+	}
+
+	if (mode == DMA_CUSTOM_MMAP_PAGES && !(vma->vm_flags & VM_PFNMAP))
+		return dma_custom_mmap_pages(vma, pfn);
+
+	/* Not all architectures can tell PFNs from pages in there. */
+	if (vma->vm_flags & VM_MIXEDMAP)
+		return -EINVAL;
+	return remap_pfn_range(vma, vma->vm_start, pfn,
+			       vma->vm_end - vma->vm_start, vma->vm_page_prot);
+}
+
 int dma_custom_mmap(struct device *dev, struct vm_area_struct *vma,
 		    void *cpu_addr, dma_addr_t dma_addr, size_t size,
 		    unsigned long attrs)
@@ -58,7 +102,6 @@ int dma_custom_mmap(struct device *dev, struct vm_area_struct *vma,
 	const unsigned long count = PAGE_ALIGN(size) >> PAGE_SHIFT;
 	const unsigned long off = vma_start_pgoff(vma);
 	struct dma_custom_buffer *buf;
-	unsigned long pfn;
 	int ret;
 
 	if (!dma_direct_can_mmap(dev))
@@ -78,30 +121,15 @@ int dma_custom_mmap(struct device *dev, struct vm_area_struct *vma,
 	buf = dma_custom_buffer_find(dev, dma_addr, size);
 	if (!buf || off >= count || vma_pages(vma) > count - off)
 		return -ENXIO;
-	if (!buf->page)
-		return dma_direct_mmap(dev, vma, cpu_addr, dma_addr, size,
-				       attrs);
+	if (buf->page)
+		ret = dma_custom_mmap_buffer(dev, vma, buf);
+	else
+		ret = dma_direct_mmap(dev, vma, cpu_addr, dma_addr, size,
+				      attrs);
+	if (ret)
+		return ret;
 
-	if (IS_ENABLED(CONFIG_MMU) &&
-	    dev->dma_custom->mmap == DMA_CUSTOM_MMAP_HUGE) {
-		ret = dma_custom_mmap_huge(vma, buf);
-		if (ret != -EOPNOTSUPP)
-			return ret;
-	}
-
-	/*
-	 * Pages of a CMA area must not be pinned for long, and gup would try in
-	 * vain to move these elsewhere first.  User space may not pin PFNs.
-	 */
-	pfn = page_to_pfn(buf->page) + off;
-	if (dev->dma_custom->mmap == DMA_CUSTOM_MMAP_PAGES && !buf->cma &&
-	    dev_is_dma_coherent(dev) && !(vma->vm_flags & VM_PFNMAP) &&
-	    IS_ENABLED(CONFIG_MMU))
-		return dma_custom_mmap_pages(vma, pfn);
-
-	/* Not all architectures can tell PFNs from pages in there. */
-	if (vma->vm_flags & VM_MIXEDMAP)
-		return -EINVAL;
-	return remap_pfn_range(vma, vma->vm_start, pfn,
-			       vma->vm_end - vma->vm_start, vma->vm_page_prot);
+	atomic_inc(&buf->mapped);
+	dma_custom_count(dev->dma_custom, DMA_CUSTOM_STAT_MMAP);
+	return 0;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Custom DMA ops: attaching the provider to a device, and the table of
- * operations.  Streaming mappings are dma-direct's own; buffers are in
- * custom-buffer.c, their user mappings in custom-mmap.c and custom-huge.c.
+ * operations.  Buffers are in custom-buffer.c, their user mappings in
+ * custom-mmap.c and custom-huge.c, and streaming mappings in custom-streaming.c.
  */
 #include <linux/dma-map-ops.h>
 #include <linux/export.h>
@@ -13,27 +13,6 @@
 #include "custom.h"
 #include "direct.h"
 
-static dma_addr_t dma_custom_map_phys(struct device *dev, phys_addr_t phys,
-				      size_t size, enum dma_data_direction dir,
-				      unsigned long attrs)
-{
-	return dma_direct_map_phys(dev, phys, size, dir, attrs, true);
-}
-
-static void dma_custom_unmap_phys(struct device *dev, dma_addr_t dma_addr,
-				  size_t size, enum dma_data_direction dir,
-				  unsigned long attrs)
-{
-	dma_direct_unmap_phys(dev, dma_addr, size, dir, attrs, true);
-}
-
-static void dma_custom_sync_single_for_cpu(struct device *dev,
-					   dma_addr_t dma_addr, size_t size,
-					   enum dma_data_direction dir)
-{
-	dma_direct_sync_single_for_cpu(dev, dma_addr, size, dir, true);
-}
-
 static const struct dma_map_ops dma_custom_ops = {
 	.alloc			= dma_custom_alloc,
 	.free			= dma_custom_free,
@@ -43,15 +22,16 @@ static const struct dma_map_ops dma_custom_ops = {
 	.get_sgtable		= dma_custom_get_sgtable,
 	.map_phys		= dma_custom_map_phys,
 	.unmap_phys		= dma_custom_unmap_phys,
-	.map_sg			= dma_direct_map_sg,
-	.unmap_sg		= dma_direct_unmap_sg,
+	.map_sg			= dma_custom_map_sg,
+	.unmap_sg		= dma_custom_unmap_sg,
 	.sync_single_for_cpu	= dma_custom_sync_single_for_cpu,
-	.sync_single_for_device	= dma_direct_sync_single_for_device,
-	.sync_sg_for_cpu	= dma_direct_sync_sg_for_cpu,
-	.sync_sg_for_device	= dma_direct_sync_sg_for_device,
+	.sync_single_for_device	= dma_custom_sync_single_for_device,
+	.sync_sg_for_cpu	= dma_custom_sync_sg_for_cpu,
+	.sync_sg_for_device	= dma_custom_sync_sg_for_device,
 	.dma_supported		= dma_direct_supported,
 	.get_required_mask	= dma_direct_get_required_mask,
 	.max_mapping_size	= dma_direct_max_mapping_size,
+	/* as in dma-direct, any size is optimal, and nothing is merged */
 };
 
 /* Bytes of physical address space that fit a dma_addr_t above @bus_offset. */
@@ -73,7 +53,7 @@ static int dma_custom_check_config(struct device *dev,
 	    dma_custom_window(cfg->bus_offset) < (u64)max_pfn << PAGE_SHIFT)
 		return -EINVAL;
 
-	if (get_dma_ops(dev) || use_dma_iommu(dev))
+	if (get_dma_ops(dev) || dev->dma_custom || use_dma_iommu(dev))
 		return -EBUSY;
 
 	if (cfg->bus_offset && (IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA) ||
@@ -124,21 +104,30 @@ int dma_custom_attach(struct device *dev, const struct dma_custom_config *cfg)
 		return -ENOMEM;
 	dc->mmap = cfg->mmap;
 	dma_custom_buffers_init(dc);
+	dma_custom_faults_init(dc);
+	ret = dma_custom_stats_init(dc);
+	if (ret)
+		goto out_free;
 
 	if (cfg->bus_offset) {
 		ret = dma_direct_set_offset(dev, 0, cfg->bus_offset,
 					    dma_custom_window(cfg->bus_offset));
-		if (ret) {
-			kfree(dc);
-			return ret;
-		}
+		if (ret)
+			goto out_destroy_stats;
 		dc->range_map = dev->dma_range_map;
 	}
 
 	dev->dma_custom = dc;
 	set_dma_ops(dev, &dma_custom_ops);
 	dma_reset_need_sync(dev);
+	dma_custom_debugfs_add(dev);
 	return 0;
+
+out_destroy_stats:
+	dma_custom_stats_destroy(dc);
+out_free:
+	kfree(dc);
+	return ret;
 }
 EXPORT_SYMBOL_GPL(dma_custom_attach);
 
@@ -157,10 +146,13 @@ void dma_custom_detach(struct device *dev)
 	struct dma_custom *dc = dev->dma_custom;
 	unsigned long leaked;
 
-	if (!dma_custom_attached(dev))
+	/* The ops may be somebody else's by now, but the state is ours. */
+	if (!dc)
 		return;
 
-	set_dma_ops(dev, NULL);
+	dma_custom_debugfs_remove(dev);
+	if (dma_custom_attached(dev))
+		set_dma_ops(dev, NULL);
 	dev->dma_custom = NULL;
 
 	leaked = dma_custom_buffers_leak(dc);
@@ -173,6 +165,7 @@ void dma_custom_detach(struct device *dev)
 		dev->dma_range_map = NULL;
 		kfree(dc->range_map);
 	}
+	dma_custom_stats_destroy(dc);
 	kfree(dc);
 }
 EXPORT_SYMBOL_GPL(dma_custom_detach);
@@ -217,7 +210,12 @@ EXPORT_SYMBOL_GPL(devm_dma_custom_attach);
  */
 bool dma_custom_attached(struct device *dev)
 {
-	/* Some buses copy the ops of a parent device, but not its state. */
-	return get_dma_ops(dev) == &dma_custom_ops && dev->dma_custom;
+	const struct dma_map_ops *ops = get_dma_ops(dev);
+
+	/*
+	 * Some buses copy the ops of a parent device, but not its state.  KUnit
+	 * wraps most of them.
+	 */
+	return ops && ops->mmap == dma_custom_mmap && dev->dma_custom;
 }
 EXPORT_SYMBOL_GPL(dma_custom_attached);

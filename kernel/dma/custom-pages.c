@@ -284,33 +284,36 @@ static void dma_custom_zero(struct page *page, size_t size, gfp_t gfp)
 /**
  * dma_custom_pages_alloc - allocate the pages of a buffer
  * @dev: the device that has to reach them
- * @size: bytes, a multiple of PAGE_SIZE and not 0
+ * @buf: the buffer, whose size is known, a multiple of PAGE_SIZE and not 0
  * @gfp: with __GFP_HIGHMEM if the pages need no kernel address; no other zone
- * @cma: set to the CMA area that they are from, left alone if from none
  *
- * A buffer of PMD_SIZE and more starts on a multiple of PMD_SIZE.
+ * They are physically contiguous, zeroed, and have one reference each.  Those of
+ * a buffer of PMD_SIZE and more start on a multiple of PMD_SIZE.
  *
  * Context: As @gfp says.  Above MAX_PAGE_ORDER it has to allow blocking.
  *
- * Return: the first of the pages, physically contiguous, zeroed, and with one
- * reference each, or NULL.
+ * Return: true if @buf has its pages, and knows where they are from.
  */
-struct page *dma_custom_pages_alloc(struct device *dev, size_t size, gfp_t gfp,
-				    struct cma **cma)
+bool dma_custom_pages_alloc(struct device *dev, struct dma_custom_buffer *buf,
+			    gfp_t gfp)
 {
-	unsigned int order = get_order(size);
-	struct page *page;
+	unsigned int order = get_order(buf->size);
 
-	page = dma_custom_alloc_cma(dev, size, gfp, cma);
+	buf->source = DMA_CUSTOM_SOURCE_CMA;
+	buf->page = dma_custom_alloc_cma(dev, buf->size, gfp, &buf->cma);
 	gfp = dma_custom_zone(dev, gfp);
-	if (!page && order <= MAX_PAGE_ORDER)
-		page = dma_custom_alloc_block(dev, size, gfp);
-	if (!page && gfpflags_allow_blocking(gfp) &&
-	    (order > MAX_PAGE_ORDER || (gfp & __GFP_RETRY_MAYFAIL)))
-		page = dma_custom_alloc_range(dev, size, gfp);
-	if (page)
-		dma_custom_zero(page, size, gfp);
-	return page;
+	if (!buf->page && order <= MAX_PAGE_ORDER) {
+		buf->source = DMA_CUSTOM_SOURCE_BLOCK;
+		buf->page = dma_custom_alloc_block(dev, buf->size, gfp);
+	}
+	if (!buf->page && gfpflags_allow_blocking(gfp) &&
+	    (order > MAX_PAGE_ORDER || (gfp & __GFP_RETRY_MAYFAIL))) {
+		buf->source = DMA_CUSTOM_SOURCE_RANGE;
+		buf->page = dma_custom_alloc_range(dev, buf->size, gfp);
+	}
+	if (buf->page)
+		dma_custom_zero(buf->page, buf->size, gfp);
+	return buf->page;
 }
 
 /**

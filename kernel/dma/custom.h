@@ -7,19 +7,64 @@
 
 #include <linux/dma-custom-ops.h>
 #include <linux/dma-map-ops.h>
+#include <linux/fault-inject.h>
 #include <linux/kref.h>
+#include <linux/percpu.h>
 #include <linux/xarray.h>
+
+struct dentry;
+
+/* What debugfs counts. */
+enum dma_custom_stat {
+	DMA_CUSTOM_STAT_ALLOC,
+	DMA_CUSTOM_STAT_ALLOC_FAILED,
+	DMA_CUSTOM_STAT_FREE,
+	DMA_CUSTOM_STAT_MMAP,
+	DMA_CUSTOM_STAT_MAP,
+	DMA_CUSTOM_STAT_MAP_FAILED,
+	DMA_CUSTOM_STAT_UNMAP,
+	DMA_CUSTOM_STAT_MAP_SG,
+	DMA_CUSTOM_STAT_MAP_SG_FAILED,
+	DMA_CUSTOM_STAT_UNMAP_SG,
+	DMA_CUSTOM_STAT_SYNC,
+	DMA_CUSTOM_NR_STATS,
+};
+
+/* Of each CPU, so that the fast path shares no cache line. */
+struct dma_custom_stats {
+	unsigned long	count[DMA_CUSTOM_NR_STATS];
+};
 
 /**
  * struct dma_custom - state of the provider for one device
  * @mmap: How buffers are mapped into user space.
  * @range_map: The translation that attach gave the device, NULL if none.
  * @buffers: Live buffers by bus page number.
+ * @stayed: Attached by name, and still there as a driver left buffers.
+ * @faults: When an operation is made to fail.
+ * @stats: Counters of the operations.
+ * @debugfs: The device's directory.
  */
 struct dma_custom {
 	enum dma_custom_mmap		mmap;
 	const struct bus_dma_region	*range_map;
 	struct xarray			buffers;
+	bool				stayed;
+#ifdef CONFIG_FAULT_INJECTION
+	struct fault_attr		faults[DMA_CUSTOM_NR_FAULTS];
+#endif
+#ifdef CONFIG_DEBUG_FS
+	struct dma_custom_stats __percpu *stats;
+	struct dentry			*debugfs;
+#endif
+};
+
+/* Where the pages of a buffer are from. */
+enum dma_custom_source {
+	DMA_CUSTOM_SOURCE_DIRECT,	/* dma-direct, whose they are */
+	DMA_CUSTOM_SOURCE_CMA,		/* the device's CMA area */
+	DMA_CUSTOM_SOURCE_BLOCK,	/* a block of the page allocator */
+	DMA_CUSTOM_SOURCE_RANGE,	/* alloc_contig_range() */
 };
 
 /**
@@ -27,26 +72,117 @@ struct dma_custom {
  * @ref: One for the driver, until it frees the buffer, and one for each VMA with
  *	huge entries.
  * @leaked: The driver never freed it, so the pages are not to be reused.
+ * @pages: From dma_alloc_pages(), so that dma_mmap_pages() maps it by itself.
  * @dma_addr: Bus address of the first byte.
  * @size: Bytes held, a multiple of PAGE_SIZE.
  * @cpu_addr: What dma_alloc_attrs() or dma_alloc_pages() returned.
  * @page: First of the pages, each with its own reference.  NULL if dma-direct
  *	allocated the buffer.
  * @cma: The CMA area that the pages are from, NULL if from none.
+ * @source: Where the pages are from.
+ * @mapped: How often it was mapped into user space.
  */
 struct dma_custom_buffer {
-	struct kref	ref;
-	bool		leaked;
-	dma_addr_t	dma_addr;
-	size_t		size;
-	void		*cpu_addr;
-	struct page	*page;
-	struct cma	*cma;
+	struct kref		ref;
+	bool			leaked;
+	bool			pages;
+	dma_addr_t		dma_addr;
+	size_t			size;
+	void			*cpu_addr;
+	struct page		*page;
+	struct cma		*cma;
+	enum dma_custom_source	source;
+	atomic_t		mapped;
 };
 
+/* custom-debugfs.c */
+#ifdef CONFIG_DEBUG_FS
+void dma_custom_debugfs_add(struct device *dev);
+void dma_custom_debugfs_remove(struct device *dev);
+
+static inline int dma_custom_stats_init(struct dma_custom *dc)
+{
+	dc->stats = alloc_percpu(struct dma_custom_stats);
+	return dc->stats ? 0 : -ENOMEM;
+}
+
+static inline void dma_custom_stats_destroy(struct dma_custom *dc)
+{
+	free_percpu(dc->stats);
+}
+
+static inline void dma_custom_count(struct dma_custom *dc,
+				    enum dma_custom_stat stat)
+{
+	if (dc)
+		this_cpu_inc(dc->stats->count[stat]);
+}
+#else
+static inline void dma_custom_debugfs_add(struct device *dev)
+{
+}
+
+static inline void dma_custom_debugfs_remove(struct device *dev)
+{
+}
+
+static inline int dma_custom_stats_init(struct dma_custom *dc)
+{
+	return 0;
+}
+
+static inline void dma_custom_stats_destroy(struct dma_custom *dc)
+{
+}
+
+static inline void dma_custom_count(struct dma_custom *dc,
+				    enum dma_custom_stat stat)
+{
+}
+#endif
+
+/* custom-fault.c */
+#ifdef CONFIG_FAULT_INJECTION
+void dma_custom_faults_init(struct dma_custom *dc);
+void dma_custom_faults_debugfs_add(struct dma_custom *dc, struct dentry *dir);
+void dma_custom_faults_debugfs_remove(struct dma_custom *dc);
+
+bool dma_custom_should_fail(struct dma_custom *dc, enum dma_custom_fault fault,
+			    size_t size, bool nowarn);
+bool dma_custom_should_fail_sg(struct dma_custom *dc, struct scatterlist *sgl,
+			       int nents, bool nowarn);
+#else
+static inline void dma_custom_faults_init(struct dma_custom *dc)
+{
+}
+
+static inline void dma_custom_faults_debugfs_add(struct dma_custom *dc,
+						 struct dentry *dir)
+{
+}
+
+static inline void dma_custom_faults_debugfs_remove(struct dma_custom *dc)
+{
+}
+
+static inline bool dma_custom_should_fail(struct dma_custom *dc,
+					  enum dma_custom_fault fault,
+					  size_t size, bool nowarn)
+{
+	return false;
+}
+
+static inline bool dma_custom_should_fail_sg(struct dma_custom *dc,
+					     struct scatterlist *sgl, int nents,
+					     bool nowarn)
+{
+	return false;
+}
+#endif
+
 /* custom-pages.c */
-struct page *dma_custom_pages_alloc(struct device *dev, size_t size, gfp_t gfp,
-				    struct cma **cma);
+bool dma_custom_pages_alloc(struct device *dev, struct dma_custom_buffer *buf,
+			    gfp_t gfp);
 void dma_custom_pages_free(struct page *page, size_t size, struct cma *cma);
 
 /*
@@ -76,9 +212,30 @@ int dma_custom_get_sgtable(struct device *dev, struct sg_table *sgt,
 			   unsigned long attrs);
 
 /* custom-mmap.c */
+enum dma_custom_mmap dma_custom_mmap_mode(struct device *dev,
+					  const struct dma_custom_buffer *buf);
 int dma_custom_mmap(struct device *dev, struct vm_area_struct *vma,
 		    void *cpu_addr, dma_addr_t dma_addr, size_t size,
 		    unsigned long attrs);
+
+/* custom-streaming.c */
+dma_addr_t dma_custom_map_phys(struct device *dev, phys_addr_t phys,
+			       size_t size, enum dma_data_direction dir,
+			       unsigned long attrs);
+void dma_custom_unmap_phys(struct device *dev, dma_addr_t dma_addr, size_t size,
+			   enum dma_data_direction dir, unsigned long attrs);
+int dma_custom_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
+		      enum dma_data_direction dir, unsigned long attrs);
+void dma_custom_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
+			 enum dma_data_direction dir, unsigned long attrs);
+void dma_custom_sync_single_for_cpu(struct device *dev, dma_addr_t dma_addr,
+				    size_t size, enum dma_data_direction dir);
+void dma_custom_sync_single_for_device(struct device *dev, dma_addr_t dma_addr,
+				       size_t size, enum dma_data_direction dir);
+void dma_custom_sync_sg_for_cpu(struct device *dev, struct scatterlist *sgl,
+				int nents, enum dma_data_direction dir);
+void dma_custom_sync_sg_for_device(struct device *dev, struct scatterlist *sgl,
+				   int nents, enum dma_data_direction dir);
 
 /* custom-huge.c */
 int dma_custom_mmap_huge(struct vm_area_struct *vma,

@@ -12,15 +12,19 @@
 
 #define DMADEMO "dmademo"
 
-static char *mmap_strategy = "pages";
-module_param_named(mmap, mmap_strategy, charp, 0444);
-MODULE_PARM_DESC(mmap, "how buffers are mapped: pages (default), pfn or huge; to compare: direct, insert_page or map_pages");
+#define MAX_DEVICES	16
+
+/* One for each device. */
+static char *mmap_strategies[MAX_DEVICES] = { "pages" };
+static unsigned int nr_devices = 1;
+module_param_array_named(mmap, mmap_strategies, charp, &nr_devices, 0444);
+MODULE_PARM_DESC(mmap, "how buffers are mapped: pages (default), pfn or huge; to compare: direct, insert_page, map_pages, remap_pfn or fault; a device for each in a list");
 
 static unsigned long long bus_offset;
 module_param(bus_offset, ullong, 0444);
 MODULE_PARM_DESC(bus_offset, "bus address less physical address, in bytes (default 0)");
 
-static int dmademo_attach(struct dmademo *dd)
+static int dmademo_attach(struct dmademo *dd, const char *mmap_strategy)
 {
 	struct dma_custom_config config = { .bus_offset = bus_offset };
 	int ret;
@@ -47,8 +51,14 @@ static int dmademo_attach(struct dmademo *dd)
 static int dmademo_probe(struct platform_device *pdev)
 {
 	struct device *dev = &pdev->dev;
+	const char *mmap_strategy;
 	struct dmademo *dd;
 	int ret;
+
+	/* Not a device of this module's. */
+	if (pdev->id < 0 || pdev->id >= nr_devices)
+		return -ENODEV;
+	mmap_strategy = mmap_strategies[pdev->id];
 
 	dd = devm_kzalloc(dev, sizeof(*dd), GFP_KERNEL);
 	if (!dd)
@@ -56,7 +66,7 @@ static int dmademo_probe(struct platform_device *pdev)
 	dd->dev = dev;
 	platform_set_drvdata(pdev, dd);
 
-	ret = dmademo_attach(dd);
+	ret = dmademo_attach(dd, mmap_strategy);
 	if (ret)
 		return ret;
 	ret = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
@@ -101,23 +111,36 @@ static struct platform_driver dmademo_driver = {
 	},
 };
 
-static struct platform_device *dmademo_device;
+static struct platform_device *dmademo_devices[MAX_DEVICES];
+
+static void dmademo_unregister_devices(unsigned int nr)
+{
+	while (nr--)
+		platform_device_unregister(dmademo_devices[nr]);
+}
 
 static int __init dmademo_init(void)
 {
-	static const struct platform_device_info info = {
+	struct platform_device_info info = {
 		.name		= DMADEMO,
-		.id		= 0,
 		.dma_mask	= DMA_BIT_MASK(64),
 	};
-	int ret = platform_driver_register(&dmademo_driver);
+	struct platform_device *pdev;
+	unsigned int i;
+	int ret;
 
+	ret = platform_driver_register(&dmademo_driver);
 	if (ret)
 		return ret;
-	dmademo_device = platform_device_register_full(&info);
-	if (IS_ERR(dmademo_device)) {
-		platform_driver_unregister(&dmademo_driver);
-		return PTR_ERR(dmademo_device);
+	for (i = 0; i < nr_devices; i++) {
+		info.id = i;
+		pdev = platform_device_register_full(&info);
+		if (IS_ERR(pdev)) {
+			dmademo_unregister_devices(i);
+			platform_driver_unregister(&dmademo_driver);
+			return PTR_ERR(pdev);
+		}
+		dmademo_devices[i] = pdev;
 	}
 	return 0;
 }
@@ -125,7 +148,7 @@ module_init(dmademo_init);
 
 static void __exit dmademo_exit(void)
 {
-	platform_device_unregister(dmademo_device);
+	dmademo_unregister_devices(nr_devices);
 	platform_driver_unregister(&dmademo_driver);
 }
 module_exit(dmademo_exit);

@@ -5,8 +5,13 @@
 #include <kunit/device.h>
 #include <linux/bitfield.h>
 #include <linux/dma-direct.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mman.h>
 #include <linux/mm.h>
+#include <linux/mount.h>
 #include <linux/pgtable.h>
+#include <linux/uaccess.h>
 
 #include "custom_kunit.h"
 
@@ -90,6 +95,93 @@ struct page *custom_kunit_page(struct custom_kunit_buffer *buf, size_t offset)
 {
 	return pfn_to_page(PHYS_PFN(dma_to_phys(buf->dev, buf->dma_addr) +
 				    offset));
+}
+
+/* At once, so that nobody holds a file that goes with the device. */
+KUNIT_DEFINE_ACTION_WRAPPER(custom_kunit_close_action, __fput_sync,
+			    struct file *);
+KUNIT_DEFINE_ACTION_WRAPPER(custom_kunit_unmount_action, kern_unmount,
+			    struct vfsmount *);
+
+struct file *custom_kunit_open_file(struct kunit *test, const char *fs,
+				    const char *path, int flags)
+{
+	struct file_system_type *type = get_fs_type(fs);
+	struct vfsmount *mnt;
+	struct file *file;
+	int ret;
+
+	KUNIT_ASSERT_NOT_NULL(test, type);
+	mnt = kern_mount(type);
+	put_filesystem(type);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, mnt);
+	ret = kunit_add_action_or_reset(test, custom_kunit_unmount_action, mnt);
+	KUNIT_ASSERT_EQ(test, 0, ret);
+
+	file = file_open_root_mnt(mnt, path, flags, 0);
+	if (IS_ERR(file))
+		return file;
+	ret = kunit_add_action_or_reset(test, custom_kunit_close_action, file);
+	KUNIT_ASSERT_EQ(test, 0, ret);
+	return file;
+}
+
+/* Files of debugfs can be read by user space only, so be that. */
+static char __user *custom_kunit_user_page(struct kunit *test)
+{
+	unsigned long addr;
+
+	KUNIT_ASSERT_EQ(test, 0, kunit_attach_mm());
+	addr = kunit_vm_mmap(test, NULL, 0, PAGE_SIZE, PROT_READ | PROT_WRITE,
+			     MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	KUNIT_ASSERT_NE(test, 0, addr);
+	return (char __user *)addr;
+}
+
+ssize_t custom_kunit_read(struct kunit *test, struct file *file, size_t size)
+{
+	return vfs_read(file, custom_kunit_user_page(test), size,
+			&file->f_pos);
+}
+
+const char *custom_kunit_read_file(struct kunit *test, const char *fs,
+				   const char *path)
+{
+	struct file *file = custom_kunit_open_file(test, fs, path, O_RDONLY);
+	char __user *page = custom_kunit_user_page(test);
+	const size_t max = 16 * PAGE_SIZE;
+	size_t len = 0;
+	ssize_t ret;
+	char *text;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL_MSG(test, file, "%s", path);
+	text = kunit_kzalloc(test, max, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, text);
+	while ((ret = vfs_read(file, page, PAGE_SIZE, &file->f_pos)) > 0) {
+		KUNIT_ASSERT_LT(test, len + ret, max);
+		KUNIT_ASSERT_EQ(test, 0,
+				copy_from_user(text + len, page, ret));
+		len += ret;
+	}
+	KUNIT_ASSERT_EQ(test, 0, ret);
+	kunit_release_action(test, custom_kunit_close_action, file);
+	return text;
+}
+
+ssize_t custom_kunit_write_file(struct kunit *test, const char *fs,
+				const char *path, const char *text)
+{
+	struct file *file = custom_kunit_open_file(test, fs, path, O_WRONLY);
+	char __user *page = custom_kunit_user_page(test);
+	size_t len = strlen(text);
+	ssize_t ret;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL_MSG(test, file, "%s", path);
+	KUNIT_ASSERT_LE(test, len, PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, 0, copy_to_user(page, text, len));
+	ret = vfs_write(file, page, len, &file->f_pos);
+	kunit_release_action(test, custom_kunit_close_action, file);
+	return ret;
 }
 
 #ifdef CONFIG_MMU

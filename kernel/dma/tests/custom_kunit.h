@@ -67,6 +67,21 @@ void custom_kunit_free(struct kunit *test, struct custom_kunit_buffer *buf);
 /* The page that holds byte @offset of the buffer. */
 struct page *custom_kunit_page(struct custom_kunit_buffer *buf, size_t offset);
 
+/*
+ * A file of the kernel's own file system @fs, debugfs or sysfs; closed when the
+ * test ends.  Opening it may give an error pointer.
+ */
+struct file *custom_kunit_open_file(struct kunit *test, const char *fs,
+				    const char *path, int flags);
+/* One read() of up to @size bytes; returns what that returns. */
+ssize_t custom_kunit_read(struct kunit *test, struct file *file, size_t size);
+/* All of the file's text. */
+const char *custom_kunit_read_file(struct kunit *test, const char *fs,
+				   const char *path);
+/* One write() to the file; returns what that returns. */
+ssize_t custom_kunit_write_file(struct kunit *test, const char *fs,
+				const char *path, const char *text);
+
 #ifdef CONFIG_MMU
 /* The entry of a page middle directory, empty if there is none. */
 pmd_t custom_kunit_pmd(struct mm_struct *mm, unsigned long addr);

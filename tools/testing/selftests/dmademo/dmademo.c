@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench.h"
 #include "dmademo_user.h"
 
 static const char usage[] =
@@ -26,7 +27,9 @@ static const char usage[] =
 	"                through the second one's mapping (default 4194304)\n"
 	"  copy FILE     have the device copy FILE from one buffer to another, and\n"
 	"                write what the second one's mapping shows to standard output\n"
-	"  bench [BYTES] measure what mapping a buffer costs (default 67108864)\n"
+	"  bench [WAY]... measure what buffers cost, in each of the WAYs to have and\n"
+	"                map them that the driver's parameter mmap= names, and from the\n"
+	"                dma-buf heaps, heap_system and heap_cma (default: all)\n"
 	"\n"
 	"Options:\n"
 	"  -d DEVICE     use DEVICE (default /dev/dmademo0)\n"
@@ -193,108 +196,6 @@ static int do_copy(const char *path)
 	return 0;
 }
 
-static uint64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
-static void touch(unsigned char *p, uint64_t bytes, size_t page_size)
-{
-	uint64_t i;
-
-	for (i = 0; i < bytes; i += page_size)
-		p[i] = 1;
-}
-
-/*
- * Where nothing else is mapped: an aligned GiB and one more, so that all page
- * tables that are needed count.
- */
-static void *free_address(void)
-{
-	const uintptr_t gib = 1UL << 30;
-	char *p = mmap(NULL, 3 * gib, PROT_NONE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (p == MAP_FAILED)
-		err(1, "no room for a mapping");
-	munmap(p, 3 * gib);
-	return p + gib - (uintptr_t)p % gib;
-}
-
-static void *map_at(void *address, int fd, const struct dmademo_alloc *alloc)
-{
-	void *p = mmap(address, alloc->bytes_held, PROT_READ | PROT_WRITE,
-		       MAP_SHARED | MAP_FIXED_NOREPLACE, fd,
-		       alloc->mmap_offset);
-
-	if (p == MAP_FAILED)
-		err(1, "cannot map the buffer");
-	return p;
-}
-
-/*
- * Nanoseconds; under an emulator that counts instructions, those.  The least of
- * some rounds, for each part by itself: the first ones warm up, and an interrupt
- * may come at any time.
- */
-static int do_bench(uint64_t bytes)
-{
-	const size_t page_size = sysconf(_SC_PAGESIZE);
-	enum { MAP, FIRST_TOUCH, SECOND_TOUCH, UNMAP, PARTS };
-	static const char * const names[PARTS] = {
-		"mmap", "first touch", "second touch", "munmap",
-	};
-	uint64_t least[PARTS] = { UINT64_MAX, UINT64_MAX, UINT64_MAX,
-				  UINT64_MAX };
-	struct dmademo_info info;
-	struct dmademo_alloc alloc;
-	int fd = open_device(&info), ret, round, part;
-	long tables, faults;
-	void *address;
-
-	ret = demo_alloc(fd, bytes, &alloc);
-	if (ret)
-		errx(1, "cannot allocate a buffer of %llu bytes: %s",
-		     (unsigned long long)bytes, strerror(-ret));
-	address = free_address();
-	for (round = 0; round < 10; round++) {
-		uint64_t t[PARTS + 1];
-		void *p;
-
-		t[0] = now();
-		p = map_at(address, fd, &alloc);
-		t[1] = now();
-		touch(p, bytes, page_size);
-		t[2] = now();
-		touch(p, bytes, page_size);
-		t[3] = now();
-		munmap(p, alloc.bytes_held);
-		t[4] = now();
-		for (part = 0; part < PARTS; part++)
-			if (t[part + 1] - t[part] < least[part])
-				least[part] = t[part + 1] - t[part];
-	}
-
-	tables = demo_page_table_bytes();
-	map_at(address, fd, &alloc);
-	faults = demo_page_faults();
-	touch(address, bytes, page_size);
-	faults = demo_page_faults() - faults;
-	tables = demo_page_table_bytes() - tables;
-
-	printf("bench: mode %s, %llu bytes:", mode_name(info.mmap_mode),
-	       (unsigned long long)bytes);
-	for (part = 0; part < PARTS; part++)
-		printf(" %s %llu ns,", names[part],
-		       (unsigned long long)least[part]);
-	printf(" %ld page faults, %ld bytes of page tables\n", faults, tables);
-	return 0;
-}
-
 static int bad_usage(void)
 {
 	fprintf(stderr, "%s", usage);
@@ -340,10 +241,8 @@ int main(int argc, char **argv)
 		return do_demo(PIECE);
 	if (argc == 2 && !strcmp(argv[0], "demo"))
 		return do_demo(parse_bytes(argv[1]));
-	if (argc == 1 && !strcmp(argv[0], "bench"))
-		return do_bench(64UL << 20);
-	if (argc == 2 && !strcmp(argv[0], "bench"))
-		return do_bench(parse_bytes(argv[1]));
+	if (argc >= 1 && !strcmp(argv[0], "bench"))
+		return bench(argv + 1);
 	if (argc == 2 && !strcmp(argv[0], "copy"))
 		return do_copy(argv[1]);
 	return bad_usage();

@@ -121,26 +121,6 @@ static int write_signal(unsigned char *p)
 	return access_signal(p, 1);
 }
 
-/*
- * Bytes of memory that nobody uses.  MemFree in /proc/meminfo leaves out what
- * the CPUs have at hand for the next allocation.
- */
-static size_t free_bytes(void)
-{
-	FILE *f = fopen("/proc/zoneinfo", "re");
-	size_t pages = 0, nr;
-	char line[128];
-
-	if (!f)
-		return 0;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, " nr_free_pages %zu", &nr) == 1 ||
-		    sscanf(line, " count: %zu", &nr) == 1)
-			pages += nr;
-	fclose(f);
-	return pages * page_size;
-}
-
 /* Lifetime. */
 
 TEST_F(mapping, outlives_free)
@@ -164,7 +144,7 @@ TEST_F(mapping, outlives_close)
 
 TEST_F(mapping, holds_the_memory_until_munmap)
 {
-	size_t before = free_bytes();
+	size_t before = demo_free_memory();
 	struct dmademo_alloc big;
 	unsigned char *p;
 
@@ -173,19 +153,19 @@ TEST_F(mapping, holds_the_memory_until_munmap)
 	ASSERT_NE(NULL, p);
 	number_pages(p, 0, BIG / page_size);
 	ASSERT_EQ(0, demo_free(self->fd, big.handle));
-	EXPECT_GE(before - BIG + SMALL, free_bytes());
+	EXPECT_GE(before - BIG + SMALL, demo_free_memory());
 	EXPECT_TRUE(are_numbered(p, 0, BIG / page_size));
 
 	/* in two parts, of which each keeps what it has to */
 	ASSERT_EQ(0, munmap(p + BIG / 2 + page_size, BIG / 2 - page_size));
 	EXPECT_TRUE(are_numbered(p, 0, BIG / page_size / 2 + 1));
 	ASSERT_EQ(0, munmap(p, BIG / 2 + page_size));
-	EXPECT_LE(before - SMALL, free_bytes());
+	EXPECT_LE(before - SMALL, demo_free_memory());
 }
 
 TEST_F(mapping, holds_the_memory_until_killed)
 {
-	size_t before = free_bytes();
+	size_t before = demo_free_memory();
 	int fds[2], status;
 	char c = 0;
 	pid_t pid;
@@ -212,11 +192,11 @@ TEST_F(mapping, holds_the_memory_until_killed)
 	ASSERT_LT(0, pid);
 	close(fds[1]);
 	ASSERT_EQ(1, read(fds[0], &c, 1));
-	EXPECT_GE(before - BIG + SMALL, free_bytes());
+	EXPECT_GE(before - BIG + SMALL, demo_free_memory());
 	ASSERT_EQ(0, kill(pid, SIGKILL));
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status));
-	EXPECT_LE(before - SMALL, free_bytes());
+	EXPECT_LE(before - SMALL, demo_free_memory());
 }
 
 TEST_F(mapping, child_shares_it)

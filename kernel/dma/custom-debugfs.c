@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Custom DMA ops: what debugfs shows of a device, in dma_custom/DEVICE:
+ *
+ * buffers	a line for each live buffer
+ * stats	how often each operation was called
+ *
+ * and what custom-fault.c has there.
+ */
+#include <linux/debugfs.h>
+#include <linux/init.h>
+#include <linux/seq_file.h>
+
+#include "custom.h"
+
+static struct dentry *dma_custom_root;
+
+static const char * const dma_custom_source_names[] = {
+	[DMA_CUSTOM_SOURCE_DIRECT]	= "dma-direct",
+	[DMA_CUSTOM_SOURCE_CMA]		= "cma",
+	[DMA_CUSTOM_SOURCE_BLOCK]	= "block",
+	[DMA_CUSTOM_SOURCE_RANGE]	= "range",
+};
+
+static const char * const dma_custom_mmap_names[] = {
+	[DMA_CUSTOM_MMAP_PAGES]		= "pages",
+	[DMA_CUSTOM_MMAP_PFN]		= "pfn",
+	[DMA_CUSTOM_MMAP_HUGE]		= "huge",
+};
+
+static const char * const dma_custom_stat_names[] = {
+	[DMA_CUSTOM_STAT_ALLOC]		= "alloc",
+	[DMA_CUSTOM_STAT_ALLOC_FAILED]	= "alloc_failed",
+	[DMA_CUSTOM_STAT_FREE]		= "free",
+	[DMA_CUSTOM_STAT_MMAP]		= "mmap",
+	[DMA_CUSTOM_STAT_MAP]		= "map",
+	[DMA_CUSTOM_STAT_MAP_FAILED]	= "map_failed",
+	[DMA_CUSTOM_STAT_UNMAP]		= "unmap",
+	[DMA_CUSTOM_STAT_MAP_SG]	= "map_sg",
+	[DMA_CUSTOM_STAT_MAP_SG_FAILED]	= "map_sg_failed",
+	[DMA_CUSTOM_STAT_UNMAP_SG]	= "unmap_sg",
+	[DMA_CUSTOM_STAT_SYNC]		= "sync",
+};
+
+/*
+ * A buffer is copied while it cannot go away, so that the reader holds nothing.
+ * A position is an index of the xarray plus one; zero is the line of headings.
+ */
+struct dma_custom_buffers_iter {
+	struct device			*dev;
+	struct dma_custom_buffer	buf;
+};
+
+static void *dma_custom_buffers_get(struct seq_file *m, loff_t *pos)
+{
+	struct dma_custom_buffers_iter *iter = m->private;
+	struct xarray *buffers = &iter->dev->dma_custom->buffers;
+	unsigned long index = *pos - 1;
+	struct dma_custom_buffer *buf;
+
+	if ((u64)*pos - 1 > ULONG_MAX)
+		return NULL;
+	xa_lock_irq(buffers);
+	buf = xa_find(buffers, &index, ULONG_MAX, XA_PRESENT);
+	if (buf)
+		iter->buf = *buf;
+	xa_unlock_irq(buffers);
+	if (!buf)
+		return NULL;
+	*pos = (loff_t)index + 1;
+	return &iter->buf;
+}
+
+static void *dma_custom_buffers_start(struct seq_file *m, loff_t *pos)
+{
+	return *pos ? dma_custom_buffers_get(m, pos) : SEQ_START_TOKEN;
+}
+
+static void *dma_custom_buffers_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	++*pos;
+	return dma_custom_buffers_get(m, pos);
+}
+
+static void dma_custom_buffers_stop(struct seq_file *m, void *v)
+{
+}
+
+static int dma_custom_buffers_show(struct seq_file *m, void *v)
+{
+	struct dma_custom_buffers_iter *iter = m->private;
+	struct dma_custom_buffer *buf = v;
+	enum dma_custom_mmap mode;
+
+	if (v == SEQ_START_TOKEN) {
+		seq_puts(m, "bus_address size source mode mapped\n");
+		return 0;
+	}
+	mode = buf->pages ? DMA_CUSTOM_MMAP_PFN :
+			    dma_custom_mmap_mode(iter->dev, buf);
+	seq_printf(m, "%pad %zu %s %s %d\n", &buf->dma_addr, buf->size,
+		   dma_custom_source_names[buf->source],
+		   dma_custom_mmap_names[mode], atomic_read(&buf->mapped));
+	return 0;
+}
+
+static const struct seq_operations dma_custom_buffers_ops = {
+	.start	= dma_custom_buffers_start,
+	.next	= dma_custom_buffers_next,
+	.stop	= dma_custom_buffers_stop,
+	.show	= dma_custom_buffers_show,
+};
+
+static int dma_custom_buffers_open(struct inode *inode, struct file *file)
+{
+	struct dma_custom_buffers_iter *iter;
+
+	iter = __seq_open_private(file, &dma_custom_buffers_ops, sizeof(*iter));
+	if (!iter)
+		return -ENOMEM;
+	iter->dev = inode->i_private;
+	return 0;
+}
+
+static const struct file_operations dma_custom_buffers_fops = {
+	.owner		= THIS_MODULE,
+	.open		= dma_custom_buffers_open,
+	.read		= seq_read,
+	.llseek		= seq_lseek,
+	.release	= seq_release_private,
+};
+
+static int dma_custom_stats_show(struct seq_file *m, void *unused)
+{
+	struct device *dev = m->private;
+	unsigned int i, cpu;
+
+	for (i = 0; i < DMA_CUSTOM_NR_STATS; i++) {
+		unsigned long sum = 0;
+
+		for_each_possible_cpu(cpu)
+			sum += per_cpu_ptr(dev->dma_custom->stats, cpu)->count[i];
+		seq_printf(m, "%s %lu\n", dma_custom_stat_names[i], sum);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(dma_custom_stats);
+
+/* Two devices on different buses may have the same name; one of them is shown. */
+void dma_custom_debugfs_add(struct device *dev)
+{
+	struct dentry *dir;
+
+	if (!dma_custom_root)
+		return;
+	dir = debugfs_create_dir(dev_name(dev), dma_custom_root);
+	dev->dma_custom->debugfs = dir;
+	debugfs_create_file("buffers", 0400, dir, dev, &dma_custom_buffers_fops);
+	debugfs_create_file("stats", 0400, dir, dev, &dma_custom_stats_fops);
+	dma_custom_faults_debugfs_add(dev->dma_custom, dir);
+}
+
+/* Waits for those who are reading. */
+void dma_custom_debugfs_remove(struct device *dev)
+{
+	debugfs_remove(dev->dma_custom->debugfs);
+	dev->dma_custom->debugfs = NULL;
+	dma_custom_faults_debugfs_remove(dev->dma_custom);
+}
+
+static int __init dma_custom_debugfs_init(void)
+{
+	dma_custom_root = debugfs_create_dir("dma_custom", NULL);
+	return 0;
+}
+postcore_initcall(dma_custom_debugfs_init);

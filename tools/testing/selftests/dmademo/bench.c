@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What DMA buffers cost, by every way there is to have one and to map it: the
+ * demo devices, each with its own, and the dma-buf heaps.
+ *
+ * Each figure is the least of some rounds: the first ones warm up, and an
+ * interrupt may come at any time.
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/dma-heap.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dmademo_user.h"
+#include "bench.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof(*(a)))
+#define KIB 1024UL
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+
+static size_t page_size;
+
+/* A way to have a buffer, and to map it. */
+struct method {
+	char name[32];
+	int fd;
+	bool heap;
+};
+
+struct bench_buffer {
+	uint64_t bytes;
+	/* of a demo device */
+	uint32_t handle;
+	uint64_t offset;
+	/* of a heap */
+	int fd;
+};
+
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/* 0 or a negative errno. */
+static int get(const struct method *m, uint64_t bytes, struct bench_buffer *buf)
+{
+	struct dma_heap_allocation_data data = {
+		.len = bytes,
+		.fd_flags = O_RDWR | O_CLOEXEC,
+	};
+	struct dmademo_alloc alloc;
+	int ret;
+
+	buf->bytes = bytes;
+	if (m->heap) {
+		if (ioctl(m->fd, DMA_HEAP_IOCTL_ALLOC, &data))
+			return -errno;
+		buf->fd = data.fd;
+		buf->offset = 0;
+		return 0;
+	}
+	ret = demo_alloc(m->fd, bytes, &alloc);
+	buf->fd = m->fd;
+	buf->handle = alloc.handle;
+	buf->offset = alloc.mmap_offset;
+	return ret;
+}
+
+static void put(const struct method *m, const struct bench_buffer *buf)
+{
+	if (m->heap)
+		close(buf->fd);
+	else
+		demo_free(m->fd, buf->handle);
+}
+
+static unsigned char *map_at(const struct bench_buffer *buf, void *address)
+{
+	void *p = mmap(address, buf->bytes, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_FIXED_NOREPLACE, buf->fd, buf->offset);
+
+	if (p == MAP_FAILED)
+		err(1, "cannot map a buffer of %llu bytes",
+		    (unsigned long long)buf->bytes);
+	return p;
+}
+
+static void touch(unsigned char *p, uint64_t bytes)
+{
+	uint64_t i;
+
+	for (i = 0; i < bytes; i += page_size)
+		p[i] = 1;
+}
+
+/*
+ * Where nothing else is mapped: an aligned GiB and one more, so that all page
+ * tables that are needed count.
+ */
+static void *free_address(void)
+{
+	char *p = mmap(NULL, 3 * GIB, PROT_NONE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		err(1, "no room for a mapping");
+	munmap(p, 3 * GIB);
+	return p + GIB - (uintptr_t)p % GIB;
+}
+
+static void print(const struct method *m, const char *operation,
+		  uint64_t bytes, uint64_t value, const char *unit)
+{
+	printf("bench: %s,%s,%llu,%llu,%s\n", m->name, operation,
+	       (unsigned long long)bytes, (unsigned long long)value, unit);
+}
+
+static void least(uint64_t *value, uint64_t candidate)
+{
+	if (candidate < *value)
+		*value = candidate;
+}
+
+/* What one buffer holds; without what the kernel needs to know of it. */
+static uint64_t bytes_held(const struct method *m, uint64_t bytes)
+{
+	enum { MOST = 64 };
+	struct bench_buffer buf[MOST];
+	int nr = bytes > MIB ? 1 : MOST, i;
+	int64_t before, held;
+
+	/* What was freed before may come back late, by RCU. */
+	usleep(200000);
+	before = demo_free_memory();
+	for (i = 0; i < nr; i++)
+		if (get(m, bytes, &buf[i]))
+			break;
+	held = before - demo_free_memory();
+	nr = i;
+	for (i = 0; i < nr; i++)
+		put(m, &buf[i]);
+	if (!nr || held < 0)
+		return 0;
+	return (held / nr + page_size / 2) / page_size * page_size;
+}
+
+/* 0, or a negative errno if there is no such buffer. */
+static int bench_size(const struct method *m, uint64_t bytes)
+{
+	enum { ALLOC, MAP, FIRST_TOUCH, SECOND_TOUCH, UNMAP, FREE, PARTS };
+	const int rounds = bytes > 64 * MIB ? 3 : 6;
+	uint64_t part[PARTS];
+	struct bench_buffer buf;
+	void *address = free_address();
+	long tables, faults;
+	int round, i, ret;
+
+	memset(part, 0xff, sizeof(part));
+	for (round = 0; round < rounds; round++) {
+		uint64_t t[PARTS + 1];
+		unsigned char *p;
+
+		t[0] = now();
+		ret = get(m, bytes, &buf);
+		if (ret)
+			return ret;
+		t[1] = now();
+		p = map_at(&buf, address);
+		t[2] = now();
+		touch(p, bytes);
+		t[3] = now();
+		touch(p, bytes);
+		t[4] = now();
+		munmap(p, bytes);
+		t[5] = now();
+		put(m, &buf);
+		t[6] = now();
+		for (i = 0; i < PARTS; i++)
+			least(&part[i], t[i + 1] - t[i]);
+	}
+
+	ret = get(m, bytes, &buf);
+	if (ret)
+		return ret;
+	tables = demo_page_table_bytes();
+	map_at(&buf, address);
+	faults = demo_page_faults();
+	touch(address, bytes);
+	faults = demo_page_faults() - faults;
+	tables = demo_page_table_bytes() - tables;
+	munmap(address, bytes);
+	put(m, &buf);
+
+	print(m, "alloc", bytes, part[ALLOC], "ns");
+	print(m, "free", bytes, part[FREE], "ns");
+	print(m, "mmap", bytes, part[MAP], "ns");
+	print(m, "fault_all", bytes, part[FIRST_TOUCH] - part[SECOND_TOUCH],
+	      "ns");
+	print(m, "munmap", bytes, part[UNMAP], "ns");
+	print(m, "page_table_bytes", bytes, tables, "bytes");
+	print(m, "faults", bytes, faults, "faults");
+	print(m, "bytes_held", bytes, bytes_held(m, bytes), "bytes");
+	return 0;
+}
+
+static void bench_sizes(const struct method *m)
+{
+	static const uint64_t sizes[] = {
+		4 * KIB, 64 * KIB, 2 * MIB, 4 * MIB, 5 * MIB + 4 * KIB,
+		64 * MIB, 512 * MIB,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		int ret = bench_size(m, sizes[i]);
+
+		if (ret)
+			print(m, "alloc", sizes[i], -ret, "errno");
+	}
+}
+
+/* What the next buffer costs when there are many. */
+static void bench_live(const struct method *m)
+{
+	static const unsigned int numbers[] = { 10, 10000 };
+	const uint64_t bytes = 64 * KIB;
+	struct bench_buffer *live;
+	void *address = free_address();
+	unsigned int i, j;
+
+	live = calloc(10000, sizeof(*live));
+	if (!live)
+		err(1, "no memory");
+	for (i = 0; i < ARRAY_SIZE(numbers); i++) {
+		uint64_t alloc = UINT64_MAX, map = UINT64_MAX;
+		uint64_t release = UINT64_MAX;
+		char operation[32];
+		int round, ret = 0;
+
+		for (j = 0; j < numbers[i]; j++) {
+			ret = get(m, bytes, &live[j]);
+			if (ret)
+				break;
+		}
+		for (round = 0; round < 20 && !ret; round++) {
+			struct bench_buffer buf;
+			uint64_t t[4];
+
+			t[0] = now();
+			ret = get(m, bytes, &buf);
+			if (ret)
+				break;
+			t[1] = now();
+			map_at(&buf, address);
+			t[2] = now();
+			munmap(address, bytes);
+			t[3] = now();
+			put(m, &buf);
+			least(&alloc, t[1] - t[0]);
+			least(&map, t[2] - t[1]);
+			least(&release, now() - t[3]);
+		}
+		while (j--)
+			put(m, &live[j]);
+		snprintf(operation, sizeof(operation), "alloc_%u_live",
+			 numbers[i]);
+		print(m, operation, bytes, ret ? -ret : alloc,
+		      ret ? "errno" : "ns");
+		if (ret)
+			continue;
+		snprintf(operation, sizeof(operation), "mmap_%u_live",
+			 numbers[i]);
+		print(m, operation, bytes, map, "ns");
+		snprintf(operation, sizeof(operation), "free_%u_live",
+			 numbers[i]);
+		print(m, operation, bytes, release, "ns");
+	}
+	free(live);
+}
+
+/* What it costs one process to map a buffer that others have mapped. */
+static void bench_processes(const struct method *m)
+{
+	static const unsigned int numbers[] = { 0, 100 };
+	const uint64_t bytes = 4 * MIB;
+	struct bench_buffer buf;
+	void *address = free_address();
+	unsigned int i, j;
+	pid_t pids[100];
+	int ret, round;
+
+	ret = get(m, bytes, &buf);
+	if (ret) {
+		print(m, "map_and_touch", bytes, -ret, "errno");
+		return;
+	}
+	for (i = 0; i < ARRAY_SIZE(numbers); i++) {
+		uint64_t all = UINT64_MAX;
+		char operation[48];
+		int ready[2];
+
+		for (j = 0; j < numbers[i]; j++) {
+			char c;
+
+			if (pipe(ready))
+				err(1, "no pipe");
+			pids[j] = fork();
+			if (pids[j] < 0)
+				err(1, "no process");
+			if (!pids[j]) {
+				touch(map_at(&buf, address), bytes);
+				write(ready[1], "", 1);
+				pause();
+				_exit(0);
+			}
+			if (read(ready[0], &c, 1) != 1)
+				errx(1, "a process could not map the buffer");
+			close(ready[0]);
+			close(ready[1]);
+		}
+		for (round = 0; round < 6; round++) {
+			uint64_t start = now();
+
+			touch(map_at(&buf, address), bytes);
+			least(&all, now() - start);
+			munmap(address, bytes);
+		}
+		for (j = 0; j < numbers[i]; j++) {
+			kill(pids[j], SIGKILL);
+			waitpid(pids[j], NULL, 0);
+		}
+		snprintf(operation, sizeof(operation),
+			 "map_and_touch_beside_%u", numbers[i]);
+		print(m, operation, bytes, all, "ns");
+	}
+	put(m, &buf);
+}
+
+/*
+ * Memory as it is after weeks of work: all of it was in use, and every second
+ * page of it still is, by user space, where the kernel can move it.  One in 64
+ * is the kernel's own, which it cannot.
+ */
+static void bench_fragmented(const struct method *methods, unsigned int nr)
+{
+	static const uint64_t sizes[] = { 2 * MIB, 16 * MIB, 64 * MIB };
+	enum { TRIES = 4 };
+	uint64_t bytes = demo_free_memory() / 4 * 3, i;
+	struct bench_buffer *kernel;
+	unsigned int j, k, nr_kernel = 0;
+	const struct method *pages = methods;
+	unsigned char *p;
+
+	kernel = calloc(bytes / page_size / 64 + 1, sizeof(*kernel));
+	p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (!kernel || p == MAP_FAILED)
+		err(1, "no memory");
+	madvise(p, bytes, MADV_NOHUGEPAGE);
+	for (i = 0; i < bytes; i += page_size) {
+		p[i] = 1;
+		if (i / page_size % 64 == 0 &&
+		    !get(pages, page_size, &kernel[nr_kernel]))
+			nr_kernel++;
+	}
+	for (i = 0; i < bytes; i += 2 * page_size)
+		madvise(p + i, page_size, MADV_DONTNEED);
+
+	for (j = 0; j < nr; j++)
+		for (k = 0; k < ARRAY_SIZE(sizes); k++) {
+			unsigned int worked = 0, try;
+
+			for (try = 0; try < TRIES; try++) {
+				struct bench_buffer buf;
+
+				if (get(&methods[j], sizes[k], &buf))
+					continue;
+				worked++;
+				put(&methods[j], &buf);
+			}
+			print(&methods[j], "alloc_fragmented", sizes[k],
+			      100 * worked / TRIES, "percent");
+		}
+	while (nr_kernel--)
+		put(pages, &kernel[nr_kernel]);
+	munmap(p, bytes);
+	free(kernel);
+}
+
+static bool wanted(const char *name, char **only)
+{
+	if (!*only)
+		return true;
+	for (; *only; only++)
+		if (!strcmp(name, *only))
+			return true;
+	return false;
+}
+
+/*
+ * The demo devices, each of which has the way to map that is its place in the
+ * module parameter, and the heaps.
+ */
+static unsigned int find_methods(struct method *methods, unsigned int max,
+				 char **only)
+{
+	static const char * const heaps[][2] = {
+		{ "heap_system", "/dev/dma_heap/system" },
+		{ "heap_cma", "/dev/dma_heap/default_cma_region" },
+	};
+	FILE *f = fopen("/sys/module/dmademo/parameters/mmap", "re");
+	char names[256] = "", path[32], *rest = names, *name;
+	unsigned int nr = 0, i;
+	struct method *m;
+
+	if (!f || !fgets(names, sizeof(names), f))
+		errx(1, "there is no dmademo driver");
+	fclose(f);
+	names[strcspn(names, "\n")] = 0;
+	for (i = 0; (name = strsep(&rest, ",")); i++) {
+		m = &methods[nr];
+		snprintf(path, sizeof(path), "/dev/dmademo%u", i);
+		snprintf(m->name, sizeof(m->name), "%s", name);
+		if (nr == max || !wanted(m->name, only))
+			continue;
+		m->fd = open(path, O_RDWR | O_CLOEXEC);
+		if (m->fd < 0)
+			err(1, "cannot open %s", path);
+		m->heap = false;
+		nr++;
+	}
+	for (i = 0; i < ARRAY_SIZE(heaps); i++) {
+		m = &methods[nr];
+		snprintf(m->name, sizeof(m->name), "%s", heaps[i][0]);
+		if (nr == max || !wanted(m->name, only))
+			continue;
+		m->fd = open(heaps[i][1], O_RDWR | O_CLOEXEC);
+		if (m->fd < 0)
+			continue; /* not all kernels have it */
+		m->heap = true;
+		nr++;
+	}
+	if (!nr)
+		errx(1, "there is no such way to have a buffer");
+	return nr;
+}
+
+int bench(char **only)
+{
+	struct rlimit files = { .rlim_cur = 20000, .rlim_max = 20000 };
+	struct method methods[16];
+	unsigned int nr, i;
+
+	page_size = sysconf(_SC_PAGESIZE);
+	setlinebuf(stdout);
+	/* Each buffer of a heap is a file. */
+	setrlimit(RLIMIT_NOFILE, &files);
+	nr = find_methods(methods, ARRAY_SIZE(methods), only);
+	for (i = 0; i < nr; i++) {
+		bench_sizes(&methods[i]);
+		bench_live(&methods[i]);
+		bench_processes(&methods[i]);
+	}
+	bench_fragmented(methods, nr);
+	return 0;
+}
