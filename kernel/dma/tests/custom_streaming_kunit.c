@@ -317,31 +317,31 @@ static void from_device_shows_nothing_stale(struct kunit *test)
 {
 	u32 *mem, *bounce;
 	struct device *dev = bouncing_device(test, SZ_256K, &mem);
+	size_t size = dma_max_mapping_size(dev);
 	unsigned int i, nr, stale = 0;
 	dma_addr_t *addr;
 
 	/* Every slot of the pool gets to know the secret. */
 	addr = kunit_kcalloc(test, MAPPINGS, sizeof(*addr), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, addr);
-	memset(mem, 0x5e, SZ_256K);
+	memset(mem, 0x5e, size);
 	for (nr = 0; nr < MAPPINGS; nr++) {
-		addr[nr] = dma_map_single_attrs(dev, mem, SZ_256K,
-						DMA_TO_DEVICE,
+		addr[nr] = dma_map_single_attrs(dev, mem, size, DMA_TO_DEVICE,
 						DMA_ATTR_NO_WARN);
 		if (dma_mapping_error(dev, addr[nr]))
 			break;
 	}
 	for (i = 0; i < nr; i++)
-		dma_unmap_single(dev, addr[i], SZ_256K, DMA_TO_DEVICE);
+		dma_unmap_single(dev, addr[i], size, DMA_TO_DEVICE);
 
-	memset(mem, 0x11, SZ_256K);
+	memset(mem, 0x11, size);
 	for (i = 0; i < 16; i++) {
-		addr[0] = map(test, dev, mem, SZ_256K, DMA_FROM_DEVICE, 0);
+		addr[0] = map(test, dev, mem, size, DMA_FROM_DEVICE, 0);
 		bounce = bounce_of(test, dev, addr[0], mem);
-		if (memchr_inv(bounce, 0x11, SZ_256K))
+		if (memchr_inv(bounce, 0x11, size))
 			stale++;
-		dma_unmap_single(dev, addr[0], SZ_256K, DMA_FROM_DEVICE);
-		if (memchr_inv(mem, 0x11, SZ_256K))
+		dma_unmap_single(dev, addr[0], size, DMA_FROM_DEVICE);
+		if (memchr_inv(mem, 0x11, size))
 			stale++;
 	}
 	KUNIT_EXPECT_EQ(test, 0, stale);
