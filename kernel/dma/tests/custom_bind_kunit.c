@@ -196,7 +196,8 @@ static void provider_stays_until_buffers_are_freed(struct kunit *test)
 	dev = add_device(test);
 	bind(test);
 	KUNIT_ASSERT_EQ(test, 0, driver.result);
-	page = virt_to_page(late.cpu_addr);
+	late.dev = dev;
+	page = custom_kunit_page(&late, 0);
 	get_page(page);
 
 	device_release_driver(dev);
