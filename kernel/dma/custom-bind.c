@@ -88,7 +88,8 @@ static void dma_custom_bind_detach(void *data)
 {
 	struct device *dev = data;
 
-	if (xa_empty(&dev->dma_custom->buffers)) {
+	/* The driver may have detached by itself. */
+	if (!dev->dma_custom || xa_empty(&dev->dma_custom->buffers)) {
 		dma_custom_detach(dev);
 		return;
 	}

@@ -234,6 +234,26 @@ static void driver_that_attaches_is_told(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EBUSY, driver.result);
 }
 
+static int detach_itself(struct device *dev)
+{
+	dma_custom_detach(dev);
+	return 0;
+}
+
+static void driver_that_detaches_is_served(struct kunit *test)
+{
+	struct device *dev;
+
+	list(test, DRIVER);
+	driver.probe = detach_itself;
+	dev = add_device(test);
+	bind(test);
+	KUNIT_EXPECT_NULL(test, dev->dma_custom);
+
+	device_release_driver(dev);
+	KUNIT_EXPECT_NULL(test, get_dma_ops(dev));
+}
+
 static void device_with_ops_is_left_alone(struct kunit *test)
 {
 	struct device *dev;
@@ -287,6 +307,7 @@ static struct kunit_case custom_bind_cases[] = {
 	KUNIT_CASE(provider_goes_when_probe_fails),
 	KUNIT_CASE(provider_stays_until_buffers_are_freed),
 	KUNIT_CASE(driver_that_attaches_is_told),
+	KUNIT_CASE(driver_that_detaches_is_served),
 	KUNIT_CASE(device_with_ops_is_left_alone),
 	KUNIT_CASE(device_behind_an_iommu_is_left_alone),
 	{}

@@ -309,6 +309,25 @@ static void to_device_is_not_written_back(struct kunit *test)
 /* More than the pool has: 64 MiB at most, unless somebody asked for more. */
 #define MAPPINGS	(SZ_64M / SZ_256K + 1)
 
+/* Maps memory until no slot is left, or MAPPINGS times, and says how often. */
+static unsigned int fill_pool(struct kunit *test, struct device *dev, void *mem,
+			      size_t size, dma_addr_t **addrs)
+{
+	dma_addr_t *addr;
+	unsigned int nr;
+
+	addr = kunit_kcalloc(test, MAPPINGS, sizeof(*addr), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, addr);
+	for (nr = 0; nr < MAPPINGS; nr++) {
+		addr[nr] = dma_map_single_attrs(dev, mem, size, DMA_TO_DEVICE,
+						DMA_ATTR_NO_WARN);
+		if (dma_mapping_error(dev, addr[nr]))
+			break;
+	}
+	*addrs = addr;
+	return nr;
+}
+
 /*
  * What a slot held for somebody else shows up neither on the device's side nor,
  * when the device writes less than was mapped, on the CPU's.
@@ -322,15 +341,8 @@ static void from_device_shows_nothing_stale(struct kunit *test)
 	dma_addr_t *addr;
 
 	/* Every slot of the pool gets to know the secret. */
-	addr = kunit_kcalloc(test, MAPPINGS, sizeof(*addr), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, addr);
 	memset(mem, 0x5e, size);
-	for (nr = 0; nr < MAPPINGS; nr++) {
-		addr[nr] = dma_map_single_attrs(dev, mem, size, DMA_TO_DEVICE,
-						DMA_ATTR_NO_WARN);
-		if (dma_mapping_error(dev, addr[nr]))
-			break;
-	}
+	nr = fill_pool(test, dev, mem, size, &addr);
 	for (i = 0; i < nr; i++)
 		dma_unmap_single(dev, addr[i], size, DMA_TO_DEVICE);
 
@@ -415,15 +427,7 @@ static void exhaustion_is_an_error_that_passes(struct kunit *test)
 
 	if (IS_ENABLED(CONFIG_SWIOTLB_DYNAMIC))
 		kunit_skip(test, "the pool grows");
-	addr = kunit_kcalloc(test, MAPPINGS, sizeof(*addr), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, addr);
-	for (nr = 0; nr < MAPPINGS; nr++) {
-		addr[nr] = dma_map_single_attrs(dev, mem, SZ_256K,
-						DMA_TO_DEVICE,
-						DMA_ATTR_NO_WARN);
-		if (dma_mapping_error(dev, addr[nr]))
-			break;
-	}
+	nr = fill_pool(test, dev, mem, SZ_256K, &addr);
 	KUNIT_EXPECT_GT(test, nr, 1);
 
 	/* As soon as one is given back, there is room for one. */
