@@ -67,7 +67,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 have_header() { [[ -e /usr/include/$1 ]] || compgen -G "/usr/include/*/$1" >/dev/null; }
 
 # need WHAT...: installs what is missing of the named groups: kernel, x86_64,
-# i386, arm64, guest, plot, lint.
+# i386, arm64, arm64_user, guest, plot, lint.
 need() {
 	local -a pkgs=()
 	local group
@@ -101,6 +101,10 @@ need() {
 			have mke2fs || pkgs+=(e2fsprogs)
 			[[ -x /bin/busybox ]] && ! ldd /bin/busybox >/dev/null 2>&1 ||
 				pkgs+=(busybox-static)
+			;;
+		arm64_user)
+			[[ -e /usr/aarch64-linux-gnu/lib/libc.a ]] || pkgs+=(libc6-dev-arm64-cross)
+			have dtc || pkgs+=(device-tree-compiler)
 			;;
 		plot)
 			have gnuplot || pkgs+=(gnuplot-nox)
@@ -421,52 +425,86 @@ expect_no_splats() {
 }
 
 use_guest() {
+	GUEST_ARCH=${2:-x86_64}
 	GUEST=$BUILD/guest-$1
 	GUEST_KERNEL=$GUEST/arch/x86/boot/bzImage
-	GUEST_PROGRAMS=("$GUEST/kselftest/dmademo/"{dmademo,dmademo_test,dmademo_map_test})
+	GUEST_BUSYBOX=/bin/busybox
+	if [[ $GUEST_ARCH == arm64 ]]; then
+		GUEST+=-arm64
+		GUEST_KERNEL=$GUEST/arch/arm64/boot/Image
+		GUEST_BUSYBOX=$BUILD/busybox-arm64/bin/busybox
+	fi
+	GUEST_PROGRAMS=("$GUEST/kselftest/dmademo/"{dmademo,dmademo_{test,map_test,transfer_test,dmabuf_test,args_test,unbind_test}})
 }
 QEMU_DEVICES=()
 
-# get_guest VARIANT: makes sure that there are a guest kernel, $GUEST_KERNEL, and the
-# user programs, built from the series.  The kernel is
+# get_guest VARIANT [ARCH]: makes sure that there are a guest kernel, $GUEST_KERNEL,
+# and the user programs, built from the series, for x86_64 or arm64.  The kernel is
 #   debug       one that looks for mistakes
 #   drivers     the same with drivers that know nothing of the custom DMA ops
 #   plain       for measuring
 #   bystander   the same without the custom DMA ops
 get_guest() {
-	local variant=$1 out
-	local -a parts
+	local variant=$1 out part image=bzImage
+	local -a parts configs=()
 	case $variant in
 	debug | plain) parts=("$variant") ;;
 	drivers) parts=(debug drivers) ;;
 	bystander) parts=(plain bystander) ;;
 	*) die "get_guest: unknown variant $variant" ;;
 	esac
-	use_guest "$variant"
+	use_guest "$@"
 	out=$GUEST
 	[[ $(uname -m) == x86_64 ]] || die "the guest can be built on x86_64 only, this is $(uname -m)"
 	need kernel guest
+	if [[ $GUEST_ARCH == arm64 ]]; then
+		need arm64 arm64_user
+		get_busybox_arm64
+		image=Image
+	fi
 	get_series
 	mkdir -p "$out"
 
-	step "building the guest kernel, $variant (some minutes the first time)"
-	parts=(x86_64 "${parts[@]}")
-	parts=("${parts[@]/#/$TOP/scripts/guest/}")
-	merge_configs "${parts[@]/%/.config}" >"$out/guest.config"
-	make_kernel x86_64 O="$out" KCONFIG_ALLCONFIG="$out/guest.config" allnoconfig \
+	step "building the guest kernel, $variant${2:+ for $2} (some minutes the first time)"
+	for part in common "$GUEST_ARCH" "${parts[@]}"; do
+		configs+=("$TOP/scripts/guest/$part.config")
+		[[ ! -e $TOP/scripts/guest/$part-$GUEST_ARCH.config ]] ||
+			configs+=("$TOP/scripts/guest/$part-$GUEST_ARCH.config")
+	done
+	merge_configs "${configs[@]}" >"$out/guest.config"
+	make_kernel "$GUEST_ARCH" O="$out" KCONFIG_ALLCONFIG="$out/guest.config" allnoconfig \
 		>"$LOGS/guest-config.log" 2>&1 ||
 		die "cannot configure the guest kernel, see $LOGS/guest-config.log"
 	check_config "$out/guest.config" "$out/.config"
-	make_kernel x86_64 O="$out" bzImage 2>&1 | progress "$LOGS/guest-kernel.log" ||
+	part=''
+	! grep -q '^CONFIG_MODULES=y' "$out/.config" || part=modules
+	make_kernel "$GUEST_ARCH" O="$out" $image $part 2>&1 | progress "$LOGS/guest-kernel.log" ||
 		die "cannot build the guest kernel: $(grep -m 5 -E 'error|Error' "$LOGS/guest-kernel.log")
 The whole output is in $LOGS/guest-kernel.log"
 
 	[[ $variant != bystander ]] || return 0 # no driver to talk to
 	step "building the user programs"
-	{ make_kernel x86_64 O="$out" headers &&
-		make_kernel x86_64 O="$out" -C "$LINUX/tools/testing/selftests" \
+	{ make_kernel "$GUEST_ARCH" O="$out" headers &&
+		make_kernel "$GUEST_ARCH" O="$out" -C "$LINUX/tools/testing/selftests" \
 			TARGETS=dmademo; } >"$LOGS/guest-user.log" 2>&1 ||
 		die "cannot build the user programs, see $LOGS/guest-user.log"
+}
+
+# get_busybox_arm64: the same as Debian's package for this machine, for arm64.
+get_busybox_arm64() {
+	local dir=$BUILD/busybox-arm64 apt=$BUILD/apt-arm64
+	local -a foreign
+	[[ ! -x $dir/bin/busybox ]] || return 0
+	foreign=(-o APT::Architecture=arm64 -o APT::Architectures=arm64
+		-o Dir::State="$apt" -o Dir::State::status=/dev/null -o Dir::Cache="$apt/cache"
+		-o APT::Sandbox::User=root)
+	step "getting busybox for arm64"
+	rm -rf "$dir" "$apt"
+	mkdir -p "$dir" "$apt/lists/partial" "$apt/cache/archives/partial"
+	(cd "$dir" && apt-get "${foreign[@]}" update &&
+		apt-get "${foreign[@]}" download busybox-static &&
+		dpkg-deb -x ./*.deb .) >"$LOGS/busybox-arm64.log" 2>&1 ||
+		die "cannot get the Debian package busybox-static for arm64, see $LOGS/busybox-arm64.log"
 }
 
 # merge_configs FILE...: what they set, a later one over an earlier one.
@@ -486,6 +524,17 @@ check_config() {
 		grep -qxF "$line" "$2" ||
 			die "$1 wants $line, but the kernel's configuration has no such thing"
 	done < <(grep '^CONFIG_' "$1")
+}
+
+# QEMU's machine on arm64, and its device tree with demo devices added.
+ARM64_MACHINE=(-machine virt -cpu 'max,pauth-impdef=on' -smp 2 -m 1024)
+arm64_device_tree() {
+	{
+		qemu-system-aarch64 "${ARM64_MACHINE[@]}" -machine "dumpdtb=$1/qemu.dtb" -display none &&
+			dtc -q -I dtb -O dts -o "$1/virt.dts" "$1/qemu.dtb" &&
+			cat "$TOP/scripts/guest/dmademo.dtsi" >>"$1/virt.dts" &&
+			dtc -q -I dts -O dtb -o "$1/virt.dtb" "$1/virt.dts"
+	} >"$LOGS/device-tree.log" 2>&1
 }
 
 # run_guest LOG CMDLINE COMMANDS [FILE]: boots the guest kernel with CMDLINE
@@ -510,7 +559,9 @@ run_guest() {
 		say "nod /dev/console 0600 0 0 c 5 1"
 		say "file /init $TOP/scripts/guest/init 0755 0 0"
 		say "file /guest.sh $dir/guest.sh 0644 0 0"
-		say "file /bin/busybox /bin/busybox 0755 0 0"
+		say "file /bin/busybox $GUEST_BUSYBOX 0755 0 0"
+		[[ ! -e $GUEST/drivers/misc/dmademo/dmademo.ko ]] ||
+			say "file /dmademo.ko $GUEST/drivers/misc/dmademo/dmademo.ko 0644 0 0"
 		for program in "${GUEST_PROGRAMS[@]}"; do
 			say "file /bin/${program##*/} $program 0755 0 0"
 		done
@@ -531,19 +582,27 @@ run_guest() {
 		-device 'virtio-blk-pci,drive=disk,disable-legacy=on,iommu_platform=on'
 		"${devices[@]}")
 
+	local qemu=qemu-system-x86_64 console=ttyS0
+	if [[ $GUEST_ARCH == arm64 ]]; then
+		qemu=qemu-system-aarch64 console=ttyAMA0
+	fi
 	if [[ -n ${QEMU_MACHINE[*]:-} ]]; then
 		machine=("${QEMU_MACHINE[@]}")
+	elif [[ $GUEST_ARCH == arm64 ]]; then
+		machine=("${ARM64_MACHINE[@]}")
+		arm64_device_tree "$dir" || die "cannot make the device tree, see $LOGS/device-tree.log"
+		machine+=(-dtb "$dir/virt.dtb")
 	else
 		! kvm_works "$GUEST_KERNEL" || accel=kvm
 		machine=(-accel "$accel" -smp 2 -m 1024)
 	fi
 	# A terminal must not stay as the guest's console leaves it, hence the
 	# pipe and no standard input.
-	timeout --foreground -k 5 "${GUEST_TIMEOUT:-600}" qemu-system-x86_64 "${machine[@]}" \
+	timeout --foreground -k 5 "${GUEST_TIMEOUT:-600}" "$qemu" "${machine[@]}" \
 		-nodefaults -display none -serial stdio -no-reboot \
 		"${devices[@]}" \
 		-kernel "$GUEST_KERNEL" -initrd "$dir/initramfs" \
-		-append "console=ttyS0 panic=-1 oops=panic loglevel=5 page_poison=1 $cmdline" \
+		-append "console=$console panic=-1 oops=panic loglevel=5 page_poison=1 $cmdline" \
 		</dev/null 2>&1 | tee "$log" |
 		sed -un 's/\r$//;/^guest: begin/,/^guest: exit/{/^guest: /!s/^/    /p}' || true
 	tr -d '\r' <"$log" | grep -qx 'guest: exit 0'

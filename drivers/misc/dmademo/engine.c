@@ -20,31 +20,87 @@
 
 #include "dmademo.h"
 
-/* Memory that the engine has in front of it at a time. */
+/* Memory that the engine has in front of it at a time, wherever it starts. */
 #define WINDOW_PAGES	16
-#define WINDOW_SIZE	(WINDOW_PAGES * PAGE_SIZE)
+#define WINDOW_SIZE	((WINDOW_PAGES - 1) * PAGE_SIZE)
 
-static bool engine_can_access(struct dmademo_engine *engine, dma_addr_t addr,
-			      size_t length)
+/* Where the engine is in a list of segments. */
+struct engine_cursor {
+	const struct dmademo_seg	*seg;
+	size_t				start; /* of that segment in the whole */
+};
+
+static void engine_seek(struct engine_cursor *cursor, size_t pos)
 {
-	struct dmademo_region *region;
-	bool ret = false;
+	while (pos < cursor->start) {
+		cursor->seg--;
+		cursor->start -= cursor->seg->length;
+	}
+	while (pos - cursor->start >= cursor->seg->length) {
+		cursor->start += cursor->seg->length;
+		cursor->seg++;
+	}
+}
 
-	if (addr > dma_get_mask(engine->dev) ||
-	    length - 1 > dma_get_mask(engine->dev) - addr)
+/* The bus address of the byte at @pos, with *@length clipped to what follows. */
+static dma_addr_t engine_ahead(struct engine_cursor *cursor, size_t pos,
+			       size_t *length)
+{
+	engine_seek(cursor, pos);
+	pos -= cursor->start;
+	*length = min(*length, cursor->seg->length - pos);
+	return cursor->seg->addr + pos;
+}
+
+/* The same with *@length clipped to what is before @pos, and its start. */
+static dma_addr_t engine_behind(struct engine_cursor *cursor, size_t pos,
+				size_t *length)
+{
+	engine_seek(cursor, pos - 1);
+	pos -= cursor->start;
+	*length = min(*length, pos);
+	return cursor->seg->addr + pos - *length;
+}
+
+static bool engine_can_access(struct dmademo_engine *engine,
+			      const struct dmademo_seg *seg)
+{
+	const u64 mask = dma_get_mask(engine->dev);
+	struct interval_tree_node *node;
+	unsigned long page = seg->addr >> PAGE_SHIFT;
+
+	if (!seg->length || seg->addr > mask ||
+	    seg->length - 1 > mask - seg->addr)
 		return false;
 
-	spin_lock_irq(&engine->lock);
-	list_for_each_entry(region, &engine->regions, node) {
-		if (addr >= region->start &&
-		    addr - region->start < region->size &&
-		    length <= region->size - (addr - region->start)) {
-			ret = true;
-			break;
-		}
+	guard(spinlock)(&engine->lock);
+	for (node = interval_tree_iter_first(&engine->regions, page, page); node;
+	     node = interval_tree_iter_next(node, page, page)) {
+		const struct dmademo_seg *granted;
+
+		granted = &container_of(node, struct dmademo_region, node)->seg;
+		if (seg->addr >= granted->addr &&
+		    seg->addr - granted->addr < granted->length &&
+		    seg->length <= granted->length -
+				   (seg->addr - granted->addr))
+			return true;
 	}
-	spin_unlock_irq(&engine->lock);
-	return ret;
+	return false;
+}
+
+static bool engine_can_access_all(struct dmademo_engine *engine,
+				  const struct dmademo_seg *segs,
+				  unsigned int nr, size_t length)
+{
+	size_t total = 0;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		if (!engine_can_access(engine, &segs[i]))
+			return false;
+		total += segs[i].length;
+	}
+	return total >= length;
 }
 
 /* Brings @length bytes at @addr, at most a window, in front of the engine. */
@@ -71,37 +127,46 @@ static void engine_unmap(void *window)
 		vunmap(PTR_ALIGN_DOWN(window, PAGE_SIZE));
 }
 
-/* As many of @length bytes at @addr as fit a window. */
-static size_t engine_clip(dma_addr_t addr, size_t length)
+static void engine_reverse(u8 *to, const u8 *from, size_t length)
 {
-	return min(length, WINDOW_SIZE - offset_in_page(addr));
+	while (length--)
+		*to++ = from[length];
 }
 
 static int engine_process(struct dmademo_engine *engine,
 			  struct dmademo_desc *desc)
 {
-	bool reads = desc->op != DMADEMO_OP_FILL;
-	bool writes = desc->op != DMADEMO_OP_CRC32;
-	dma_addr_t src = desc->src, dst = desc->dst;
-	size_t left = desc->length;
+	const bool reads = desc->op != DMADEMO_OP_FILL;
+	const bool writes = desc->op != DMADEMO_OP_CRC32;
+	struct engine_cursor src = { desc->src }, dst = { desc->dst };
+	size_t done = 0;
 	u32 crc = ~0;
 
-	if ((reads && !engine_can_access(engine, src, left)) ||
-	    (writes && !engine_can_access(engine, dst, left)))
+	if ((reads && !engine_can_access_all(engine, desc->src, desc->nr_src,
+					     desc->length)) ||
+	    (writes && !engine_can_access_all(engine, desc->dst, desc->nr_dst,
+					      desc->length)))
 		return -EIO;
 
-	while (left) {
+	while (done < desc->length) {
+		size_t length = min(desc->length - done, WINDOW_SIZE);
+		dma_addr_t src_addr = 0, dst_addr = 0;
 		void *from = NULL, *to = NULL;
-		size_t length = left;
+		int stop = READ_ONCE(desc->stop);
 
+		if (stop)
+			return stop;
 		if (reads)
-			length = engine_clip(src, length);
-		if (writes)
-			length = engine_clip(dst, length);
+			src_addr = engine_ahead(&src, done, &length);
+		if (desc->op == DMADEMO_OP_REVERSE)
+			dst_addr = engine_behind(&dst, desc->length - done,
+						 &length);
+		else if (writes)
+			dst_addr = engine_ahead(&dst, done, &length);
 		if (reads)
-			from = engine_map(engine, src, length);
+			from = engine_map(engine, src_addr, length);
 		if (writes)
-			to = engine_map(engine, dst, length);
+			to = engine_map(engine, dst_addr, length);
 		if ((reads && !from) || (writes && !to)) {
 			engine_unmap(to);
 			engine_unmap(from);
@@ -118,13 +183,14 @@ static int engine_process(struct dmademo_engine *engine,
 		case DMADEMO_OP_CRC32:
 			crc = crc32_le(crc, from, length);
 			break;
+		case DMADEMO_OP_REVERSE:
+			engine_reverse(to, from, length);
+			break;
 		}
 
 		engine_unmap(to);
 		engine_unmap(from);
-		src += length;
-		dst += length;
-		left -= length;
+		done += length;
 		cond_resched();
 	}
 
@@ -133,25 +199,27 @@ static int engine_process(struct dmademo_engine *engine,
 	return 0;
 }
 
-static struct dmademo_desc *engine_fetch(struct dmademo_engine *engine)
+static struct dmademo_desc *engine_next(struct dmademo_engine *engine)
 {
 	struct dmademo_desc *desc;
 
-	spin_lock_irq(&engine->lock);
+	guard(spinlock)(&engine->lock);
 	desc = list_first_entry_or_null(&engine->queue, struct dmademo_desc,
 					node);
 	if (desc)
 		list_del(&desc->node);
-	spin_unlock_irq(&engine->lock);
+	engine->running = desc;
 	return desc;
 }
 
 static void engine_finish(struct dmademo_engine *engine,
-			  struct dmademo_desc *desc)
+			  struct dmademo_desc *desc, int status)
 {
-	spin_lock_irq(&engine->lock);
-	list_add_tail(&desc->node, &engine->finished);
-	spin_unlock_irq(&engine->lock);
+	scoped_guard(spinlock, &engine->lock) {
+		engine->running = NULL;
+		desc->status = status;
+		list_add_tail(&desc->node, &engine->finished);
+	}
 	irq_set_irqchip_state(engine->irq, IRQCHIP_STATE_PENDING, true);
 }
 
@@ -162,70 +230,104 @@ static void engine_work(struct work_struct *work)
 						     work);
 	struct dmademo_desc *desc;
 
-	while ((desc = engine_fetch(engine))) {
-		desc->status = engine_process(engine, desc);
-		engine_finish(engine, desc);
-	}
-}
-
-/* This one is the driver's, not the hardware's. */
-static irqreturn_t engine_irq(int irq, void *data)
-{
-	struct dmademo_engine *engine = data;
-	struct dmademo_desc *desc, *next;
-	LIST_HEAD(finished);
-
-	spin_lock(&engine->lock);
-	list_splice_init(&engine->finished, &finished);
-	spin_unlock(&engine->lock);
-
-	if (list_empty(&finished))
-		return IRQ_NONE;
-	/* Its owner may free a descriptor as soon as it is completed. */
-	list_for_each_entry_safe(desc, next, &finished, node)
-		complete(&desc->done);
-	return IRQ_HANDLED;
+	while ((desc = engine_next(engine)))
+		engine_finish(engine, desc, engine_process(engine, desc));
 }
 
 /**
  * dmademo_engine_grant - let the engine access memory
  * @engine: the engine
- * @region: bus addresses; stays with the engine until it is revoked
+ * @mem: the memory; stays with the engine until it is revoked
  */
 void dmademo_engine_grant(struct dmademo_engine *engine,
-			  struct dmademo_region *region)
+			  struct dmademo_memory *mem)
 {
-	spin_lock_irq(&engine->lock);
-	list_add(&region->node, &engine->regions);
-	spin_unlock_irq(&engine->lock);
+	struct dmademo_region *region = mem->regions;
+	unsigned int i;
+
+	for (i = 0; i < mem->nr; i++, region++) {
+		region->node.start = region->seg.addr >> PAGE_SHIFT;
+		region->node.last = (region->seg.addr + region->seg.length - 1) >>
+				    PAGE_SHIFT;
+		guard(spinlock)(&engine->lock);
+		interval_tree_insert(&region->node, &engine->regions);
+	}
 }
 
 /**
  * dmademo_engine_revoke - no longer let the engine access memory
  * @engine: the engine
- * @region: what was granted; the caller has no transfer to it under way
+ * @mem: what was granted; the caller has no transfer to it under way
  */
 void dmademo_engine_revoke(struct dmademo_engine *engine,
-			   struct dmademo_region *region)
+			   struct dmademo_memory *mem)
 {
-	spin_lock_irq(&engine->lock);
-	list_del(&region->node);
-	spin_unlock_irq(&engine->lock);
+	unsigned int i;
+
+	for (i = 0; i < mem->nr; i++) {
+		guard(spinlock)(&engine->lock);
+		interval_tree_remove(&mem->regions[i].node, &engine->regions);
+	}
 }
 
 /**
  * dmademo_engine_submit - have the engine process a descriptor
  * @engine: the engine
- * @desc: the transfer; the caller waits for dmademo_desc.done
+ * @desc: the transfer; the engine's until it is fetched
+ *
+ * The interrupt says when it is done.
  */
 void dmademo_engine_submit(struct dmademo_engine *engine,
 			   struct dmademo_desc *desc)
 {
-	init_completion(&desc->done);
-	spin_lock_irq(&engine->lock);
-	list_add_tail(&desc->node, &engine->queue);
-	spin_unlock_irq(&engine->lock);
+	scoped_guard(spinlock, &engine->lock)
+		list_add_tail(&desc->node, &engine->queue);
 	queue_work(engine->wq, &engine->work);
+}
+
+/**
+ * dmademo_engine_stop - have a descriptor end early
+ * @engine: the engine
+ * @desc: the transfer; has been submitted, and may have been fetched, but is still
+ *	there
+ * @error: its status, a negative errno, unless it is too late
+ *
+ * The interrupt says when it is done, soon.
+ */
+void dmademo_engine_stop(struct dmademo_engine *engine,
+			 struct dmademo_desc *desc, int error)
+{
+	struct dmademo_desc *queued;
+	bool found = false;
+
+	scoped_guard(spinlock, &engine->lock) {
+		if (engine->running == desc) {
+			WRITE_ONCE(desc->stop, error);
+			return;
+		}
+		list_for_each_entry(queued, &engine->queue, node) {
+			if (queued != desc)
+				continue;
+			desc->status = error;
+			list_move_tail(&desc->node, &engine->finished);
+			found = true;
+			break;
+		}
+	}
+	if (found)
+		irq_set_irqchip_state(engine->irq, IRQCHIP_STATE_PENDING, true);
+}
+
+/**
+ * dmademo_engine_fetch - get what the engine has done
+ * @engine: the engine
+ * @finished: gets the descriptors, in order
+ */
+void dmademo_engine_fetch(struct dmademo_engine *engine,
+			  struct list_head *finished)
+{
+	guard(spinlock)(&engine->lock);
+	list_splice_tail_init(&engine->finished, finished);
 }
 
 static void engine_dispose_irq(void *engine)
@@ -233,7 +335,7 @@ static void engine_dispose_irq(void *engine)
 	irq_dispose_mapping(((struct dmademo_engine *)engine)->irq);
 }
 
-static void engine_stop(void *engine)
+static void engine_exit(void *engine)
 {
 	destroy_workqueue(((struct dmademo_engine *)engine)->wq);
 }
@@ -258,7 +360,7 @@ int dmademo_engine_init(struct dmademo_engine *engine, struct device *dev)
 	engine->dev = dev;
 	engine->coherent = dev_is_dma_coherent(dev);
 	spin_lock_init(&engine->lock);
-	INIT_LIST_HEAD(&engine->regions);
+	engine->regions = RB_ROOT_CACHED;
 	INIT_LIST_HEAD(&engine->queue);
 	INIT_LIST_HEAD(&engine->finished);
 	INIT_WORK(&engine->work, engine_work);
@@ -272,13 +374,9 @@ int dmademo_engine_init(struct dmademo_engine *engine, struct device *dev)
 	ret = devm_add_action_or_reset(dev, engine_dispose_irq, engine);
 	if (ret)
 		return ret;
-	ret = devm_request_irq(dev, engine->irq, engine_irq, 0, dev_name(dev),
-			       engine);
-	if (ret)
-		return ret;
 
 	engine->wq = alloc_ordered_workqueue("%s", 0, dev_name(dev));
 	if (!engine->wq)
 		return -ENOMEM;
-	return devm_add_action_or_reset(dev, engine_stop, engine);
+	return devm_add_action_or_reset(dev, engine_exit, engine);
 }

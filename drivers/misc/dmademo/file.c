@@ -1,102 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * DMA demo device: the user API.
+ * DMA demo device: open files and their calls.
  */
 #include <linux/capability.h>
+#include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
+#include <linux/fcntl.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
-#include <linux/sizes.h>
+#include <linux/module.h>
+#include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include <linux/xarray.h>
 
 #include "dmademo.h"
 
-#define DMADEMO_MAX_BYTES	SZ_1G
-
-/*
- * Each buffer has 4 GiB of file offsets of its own: the handle, shifted.  A
- * page offset is an unsigned long, which limits the number of handles.
- */
-#define HANDLE_SHIFT		32
-#define HANDLE_PGOFF_SHIFT	(HANDLE_SHIFT - PAGE_SHIFT)
-#define HANDLE_MAX		min_t(unsigned long, U16_MAX, \
-				      ULONG_MAX >> HANDLE_PGOFF_SHIFT)
-
-/**
- * struct dmademo_file - one open file
- * @dd: The device.
- * @buffers: Buffers by handle.
- */
-struct dmademo_file {
-	struct dmademo	*dd;
-	struct xarray	buffers;
-};
-
-static void dmademo_buffer_release(struct kref *ref)
-{
-	struct dmademo_buffer *buf = container_of(ref, struct dmademo_buffer,
-						  ref);
-	struct dmademo *dd = buf->dd;
-
-	dmademo_engine_revoke(&dd->engine, &buf->region);
-	dma_free_attrs(dd->dev, buf->size, buf->cpu_addr, buf->region.start,
-		       DMA_ATTR_NO_WARN);
-	kfree(buf);
-}
-
-void dmademo_buffer_put(struct dmademo_buffer *buf)
-{
-	if (buf)
-		kref_put(&buf->ref, dmademo_buffer_release);
-}
-
-/* The buffer with a reference for the caller, NULL if there is none. */
-static struct dmademo_buffer *dmademo_buffer_get(struct dmademo_file *df,
-						 unsigned long handle)
-{
-	struct dmademo_buffer *buf;
-
-	xa_lock(&df->buffers);
-	buf = xa_load(&df->buffers, handle);
-	if (buf)
-		kref_get(&buf->ref);
-	xa_unlock(&df->buffers);
-	return buf;
-}
-
-static struct dmademo_buffer *dmademo_buffer_create(struct dmademo *dd,
-						    size_t bytes)
-{
-	struct dmademo_buffer *buf;
-
-	buf = kzalloc_obj(*buf, GFP_KERNEL_ACCOUNT);
-	if (!buf)
-		return NULL;
-	kref_init(&buf->ref);
-	buf->dd = dd;
-	buf->size = PAGE_ALIGN(bytes);
-	/* Charged to the caller's memory cgroup, whose business a failure is. */
-	buf->cpu_addr = dma_alloc_attrs(dd->dev, buf->size, &buf->region.start,
-					GFP_KERNEL_ACCOUNT, DMA_ATTR_NO_WARN);
-	if (!buf->cpu_addr) {
-		kfree(buf);
-		return NULL;
-	}
-	buf->region.size = buf->size;
-	dmademo_engine_grant(&dd->engine, &buf->region);
-	return buf;
-}
-
 /**
  * struct dmademo_call - one ioctl under way
- * @info: Copy of user space's structure for DMADEMO_IOC_INFO, ...
- * @alloc: ... DMADEMO_IOC_ALLOC, ...
- * @free: ... DMADEMO_IOC_FREE, ...
- * @run: ... and DMADEMO_IOC_RUN.
- * @new_buffer: A buffer whose handle is reserved, but not valid until user space
- *	has been told.
+ * @info: Copy of user space's structure, of whichever call it is.
+ * @alloc: The same.
+ * @free: The same.
+ * @run: The same.
+ * @wait: The same.
+ * @sync: The same.
+ * @export: The same.
+ * @import: The same.
+ * @finish: Called when user space has been told the result, or could not be told,
+ *	which is an error; NULL if there is nothing to do then.
+ * @handle: Of @buf; reserved, but not valid until then.
+ * @buf: A new buffer.
+ * @dmabuf: A new dma-buf, for the file descriptor in @export.
  */
 struct dmademo_call {
 	/* first: what is copied from and to user space */
@@ -105,25 +39,76 @@ struct dmademo_call {
 		struct dmademo_alloc	alloc;
 		struct dmademo_free	free;
 		struct dmademo_run	run;
+		struct dmademo_wait	wait;
+		struct dmademo_sync	sync;
+		struct dmademo_export	export;
+		struct dmademo_import	import;
 	};
-	struct dmademo_buffer		*new_buffer;
+	void		(*finish)(struct dmademo_file *df,
+				  struct dmademo_call *call, int error);
+	u32		handle;
+	struct dmademo_buffer	*buf;
+	struct dma_buf		*dmabuf;
 };
 
 static int dmademo_ioctl_info(struct dmademo_file *df,
 			      struct dmademo_call *call)
 {
 	struct dmademo_info *arg = &call->info;
+	struct dmademo *dd = df->dd;
+	u32 strategy;
 
 	if (arg->flags)
 		return -EINVAL;
-	arg->version = DMADEMO_VERSION;
-	arg->max_bytes = DMADEMO_MAX_BYTES;
-	arg->mmap_mode = df->dd->strategy->mode;
-	if (df->dd->engine.coherent)
-		arg->flags = DMADEMO_INFO_COHERENT;
-	else if (arg->mmap_mode == DMADEMO_MMAP_PAGES)
-		arg->mmap_mode = DMADEMO_MMAP_PFN;
-	arg->dma_mask = dma_get_mask(df->dd->dev);
+	*arg = (struct dmademo_info){
+		.size			= arg->size,
+		.version		= DMADEMO_VERSION,
+		.max_bytes		= DMADEMO_MAX_BYTES,
+		.mmap_mode		= dmademo_mmap_mode(dd),
+		.dma_mask		= dma_get_mask(dd->dev),
+		.max_device_bytes	= dd->max_bytes_held,
+		.max_buffers		= DMADEMO_MAX_BUFFERS,
+		.max_transfers		= DMADEMO_MAX_TRANSFERS,
+	};
+	if (dd->engine.coherent)
+		arg->flags |= DMADEMO_INFO_COHERENT;
+	if (dmademo_can_export(dd))
+		arg->flags |= DMADEMO_INFO_EXPORT;
+	for (strategy = 0; strategy <= DMADEMO_STRATEGY_HUGE; strategy++)
+		if (!IS_ERR(dmademo_way_by_strategy(dd, strategy, 0)))
+			arg->strategies |= BIT(strategy);
+	return 0;
+}
+
+/* Makes the handle of a new buffer valid, or takes both back after an error. */
+static void dmademo_buffer_finish(struct dmademo_file *df,
+				  struct dmademo_call *call, int error)
+{
+	if (error) {
+		xa_release(&df->buffers, call->handle);
+		dmademo_buffer_put(call->buf);
+	} else {
+		/* Cannot fail: the place is reserved. */
+		xa_store(&df->buffers, call->handle, call->buf,
+			 GFP_KERNEL_ACCOUNT);
+	}
+}
+
+/* Reserves a handle for a new buffer, or gives the buffer up. */
+static int dmademo_buffer_reserve(struct dmademo_file *df,
+				  struct dmademo_call *call,
+				  struct dmademo_buffer *buf)
+{
+	int ret = xa_alloc(&df->buffers, &call->handle, NULL,
+			   XA_LIMIT(1, DMADEMO_MAX_BUFFERS),
+			   GFP_KERNEL_ACCOUNT);
+
+	if (ret) {
+		dmademo_buffer_put(buf);
+		return ret == -EBUSY ? -ENOSPC : ret;
+	}
+	call->buf = buf;
+	call->finish = dmademo_buffer_finish;
 	return 0;
 }
 
@@ -131,44 +116,48 @@ static int dmademo_ioctl_alloc(struct dmademo_file *df,
 			       struct dmademo_call *call)
 {
 	struct dmademo_alloc *arg = &call->alloc;
+	const struct dmademo_way *way;
 	struct dmademo_buffer *buf;
-	u32 handle;
 	int ret;
 
-	if (arg->flags || arg->__reserved || !arg->bytes ||
-	    arg->bytes > DMADEMO_MAX_BYTES)
-		return -EINVAL;
-
-	buf = dmademo_buffer_create(df->dd, arg->bytes);
-	if (!buf)
-		return -ENOMEM;
-	ret = xa_alloc(&df->buffers, &handle, NULL,
-		       XA_LIMIT(1, HANDLE_MAX), GFP_KERNEL_ACCOUNT);
-	if (ret) {
-		dmademo_buffer_put(buf);
-		return ret == -EBUSY ? -ENOSPC : ret;
-	}
+	ret = dmademo_alloc_check(arg);
+	if (ret)
+		return ret;
+	way = dmademo_way_by_strategy(df->dd, arg->strategy, arg->flags);
+	if (IS_ERR(way))
+		return PTR_ERR(way);
+	buf = dmademo_buffer_alloc(df->dd, arg->bytes, arg->flags, way);
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
+	ret = dmademo_buffer_reserve(df, call, buf);
+	if (ret)
+		return ret;
 
 	arg->bytes_held = buf->size;
-	arg->bus_addr = capable(CAP_SYS_RAWIO) ? buf->region.start : 0;
-	arg->handle = handle;
-	arg->mmap_offset = (u64)handle << HANDLE_SHIFT;
-	call->new_buffer = buf;
+	arg->bus_addr = capable(CAP_SYS_RAWIO) ? buf->region.seg.addr : 0;
+	arg->handle = call->handle;
+	arg->mmap_offset = (u64)call->handle << DMADEMO_HANDLE_SHIFT;
 	return 0;
 }
 
-/* Makes the handle of a new buffer valid, or takes both back after an error. */
-static void dmademo_alloc_finish(struct dmademo_file *df,
-				 struct dmademo_call *call, int error)
+static int dmademo_ioctl_import(struct dmademo_file *df,
+				struct dmademo_call *call)
 {
-	if (error) {
-		xa_release(&df->buffers, call->alloc.handle);
-		dmademo_buffer_put(call->new_buffer);
-	} else {
-		/* Cannot fail: the place is reserved. */
-		xa_store(&df->buffers, call->alloc.handle, call->new_buffer,
-			 GFP_KERNEL_ACCOUNT);
-	}
+	struct dmademo_import *arg = &call->import;
+	struct dmademo_buffer *buf;
+	int ret;
+
+	if (arg->flags)
+		return -EINVAL;
+	buf = dmademo_import(df->dd, arg->fd);
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
+	ret = dmademo_buffer_reserve(df, call, buf);
+	if (ret)
+		return ret;
+	arg->bytes_held = buf->size;
+	arg->handle = call->handle;
+	return 0;
 }
 
 static int dmademo_ioctl_free(struct dmademo_file *df,
@@ -190,102 +179,169 @@ static int dmademo_ioctl_free(struct dmademo_file *df,
 	return 0;
 }
 
-/*
- * The buffer for one side of a transfer, with a reference, NULL if the transfer
- * has no such side, or an error.
- */
-static struct dmademo_buffer *dmademo_run_side(struct dmademo_file *df,
-					       bool used, u32 handle,
-					       u64 offset, u64 length)
+/* Nobody could know the cookie. */
+static void dmademo_run_finish(struct dmademo_file *df,
+			       struct dmademo_call *call, int error)
 {
-	struct dmademo_buffer *buf;
-
-	if (!used)
-		return handle || offset ? ERR_PTR(-EINVAL) : NULL;
-
-	buf = dmademo_buffer_get(df, handle);
-	if (!buf)
-		return ERR_PTR(-ENOENT);
-	if (offset >= buf->size || length > buf->size - offset) {
-		dmademo_buffer_put(buf);
-		return ERR_PTR(-ERANGE);
-	}
-	return buf;
+	if (error)
+		dmademo_transfer_discard(df, call->run.cookie);
 }
 
 static int dmademo_ioctl_run(struct dmademo_file *df,
 			     struct dmademo_call *call)
 {
-	struct dmademo_run *arg = &call->run;
-	struct dmademo_buffer *src, *dst;
-	struct dmademo_desc desc = {};
+	int ret = dmademo_run(df, &call->run);
+
+	if (!ret && call->run.cookie)
+		call->finish = dmademo_run_finish;
+	return ret;
+}
+
+static int dmademo_ioctl_wait(struct dmademo_file *df,
+			      struct dmademo_call *call)
+{
+	if (call->wait.flags)
+		return -EINVAL;
+	return dmademo_wait(df, &call->wait);
+}
+
+static int dmademo_ioctl_sync(struct dmademo_file *df,
+			      struct dmademo_call *call)
+{
+	const struct dmademo_sync *arg = &call->sync;
+	struct dmademo_buffer *buf;
 	int ret;
 
-	if (arg->__reserved || !arg->length || arg->op > DMADEMO_OP_CRC32 ||
-	    arg->value > (arg->op == DMADEMO_OP_FILL ? U8_MAX : 0))
-		return -EINVAL;
-
-	src = dmademo_run_side(df, arg->op != DMADEMO_OP_FILL, arg->src,
-			       arg->src_offset, arg->length);
-	if (IS_ERR(src))
-		return PTR_ERR(src);
-	dst = dmademo_run_side(df, arg->op != DMADEMO_OP_CRC32, arg->dst,
-			       arg->dst_offset, arg->length);
-	if (IS_ERR(dst)) {
-		ret = PTR_ERR(dst);
-		goto out_put_src;
-	}
-	if (src == dst && abs_diff(arg->src_offset, arg->dst_offset) <
-			  arg->length) {
-		ret = -EINVAL;
-		goto out_put_dst;
-	}
-
-	desc.op = arg->op;
-	if (src)
-		desc.src = src->region.start + arg->src_offset;
-	if (dst)
-		desc.dst = dst->region.start + arg->dst_offset;
-	desc.length = arg->length;
-	desc.value = arg->value;
-	dmademo_engine_submit(&df->dd->engine, &desc);
-	/* Bounded by the size of a buffer, and @desc has to stay until then. */
-	wait_for_completion(&desc.done);
-	arg->value = desc.value;
-	ret = desc.status;
-
-out_put_dst:
-	dmademo_buffer_put(dst);
-out_put_src:
-	dmademo_buffer_put(src);
+	ret = dmademo_sync_check(arg);
+	if (ret)
+		return ret;
+	buf = dmademo_buffer_get(df, arg->handle);
+	if (!buf)
+		return -ENOENT;
+	ret = dmademo_buffer_sync(buf, arg);
+	dmademo_buffer_put(buf);
 	return ret;
+}
+
+static void dmademo_export_finish(struct dmademo_file *df,
+				  struct dmademo_call *call, int error)
+{
+	if (error) {
+		put_unused_fd(call->export.fd);
+		dma_buf_put(call->dmabuf);
+	} else {
+		fd_install(call->export.fd, call->dmabuf->file);
+	}
+}
+
+static int dmademo_ioctl_export(struct dmademo_file *df,
+				struct dmademo_call *call)
+{
+	struct dmademo_export *arg = &call->export;
+	struct dmademo_buffer *buf;
+
+	if (arg->fd_flags & ~(O_CLOEXEC | O_ACCMODE) ||
+	    (arg->fd_flags & O_ACCMODE) == O_ACCMODE)
+		return -EINVAL;
+	buf = dmademo_buffer_get(df, arg->handle);
+	if (!buf)
+		return -ENOENT;
+	call->dmabuf = dmademo_export(buf, arg->fd_flags);
+	dmademo_buffer_put(buf);
+	if (IS_ERR(call->dmabuf))
+		return PTR_ERR(call->dmabuf);
+	arg->fd = get_unused_fd_flags(arg->fd_flags & O_CLOEXEC);
+	if (arg->fd < 0) {
+		dma_buf_put(call->dmabuf);
+		return arg->fd;
+	}
+	call->finish = dmademo_export_finish;
+	return 0;
+}
+
+/**
+ * dmademo_alloc_check - look at the arguments of an allocation
+ * @arg: the arguments
+ *
+ * Return: 0 or -EINVAL.
+ */
+int dmademo_alloc_check(const struct dmademo_alloc *arg)
+{
+	if (arg->flags & ~(DMADEMO_ALLOC_CACHED |
+			   DMADEMO_ALLOC_WRITE_COMBINE) ||
+	    (arg->flags & DMADEMO_ALLOC_CACHED &&
+	     arg->flags & DMADEMO_ALLOC_WRITE_COMBINE) ||
+	    arg->strategy > DMADEMO_STRATEGY_HUGE || !arg->bytes ||
+	    arg->bytes > DMADEMO_MAX_BYTES)
+		return -EINVAL;
+	return 0;
+}
+
+/**
+ * dmademo_sync_check - look at the arguments of a sync
+ * @arg: the arguments
+ *
+ * Return: 0 or -EINVAL.
+ */
+int dmademo_sync_check(const struct dmademo_sync *arg)
+{
+	if ((arg->flags != DMADEMO_SYNC_FOR_CPU &&
+	     arg->flags != DMADEMO_SYNC_FOR_DEVICE) ||
+	    arg->__reserved || !arg->length)
+		return -EINVAL;
+	return 0;
 }
 
 /**
  * struct dmademo_ioctl - one ioctl
  * @size: Size of the structure that this kernel knows.
  * @min_size: Size of its first version.
+ * @sleeps: It waits for a transfer, so it enters the device by itself.
  * @run: Does it.
  */
 struct dmademo_ioctl {
 	size_t	size;
 	size_t	min_size;
+	bool	sleeps;
 	int	(*run)(struct dmademo_file *df, struct dmademo_call *call);
 };
 
-#define DMADEMO_IOCTL(nr, type, last, fn) \
-	[_IOC_NR(nr)] = { sizeof(type), offsetofend(type, last), fn }
+#define DMADEMO_IOCTL(nr, type, last, sleeps, fn) \
+	[_IOC_NR(nr)] = { sizeof(type), offsetofend(type, last), sleeps, fn }
 
 static const struct dmademo_ioctl dmademo_ioctls[] = {
-	DMADEMO_IOCTL(DMADEMO_IOC_INFO, struct dmademo_info, dma_mask,
+	DMADEMO_IOCTL(DMADEMO_IOC_INFO, struct dmademo_info, __reserved, false,
 		      dmademo_ioctl_info),
-	DMADEMO_IOCTL(DMADEMO_IOC_ALLOC, struct dmademo_alloc, __reserved,
+	DMADEMO_IOCTL(DMADEMO_IOC_ALLOC, struct dmademo_alloc, strategy, false,
 		      dmademo_ioctl_alloc),
-	DMADEMO_IOCTL(DMADEMO_IOC_FREE, struct dmademo_free, handle,
+	DMADEMO_IOCTL(DMADEMO_IOC_FREE, struct dmademo_free, handle, false,
 		      dmademo_ioctl_free),
-	DMADEMO_IOCTL(DMADEMO_IOC_RUN, struct dmademo_run, __reserved,
+	DMADEMO_IOCTL(DMADEMO_IOC_RUN, struct dmademo_run, cookie, true,
 		      dmademo_ioctl_run),
+	DMADEMO_IOCTL(DMADEMO_IOC_WAIT, struct dmademo_wait, value, true,
+		      dmademo_ioctl_wait),
+	DMADEMO_IOCTL(DMADEMO_IOC_SYNC, struct dmademo_sync, length, false,
+		      dmademo_ioctl_sync),
+	DMADEMO_IOCTL(DMADEMO_IOC_EXPORT, struct dmademo_export, fd, false,
+		      dmademo_ioctl_export),
+	DMADEMO_IOCTL(DMADEMO_IOC_IMPORT, struct dmademo_import, handle, false,
+		      dmademo_ioctl_import),
 };
+
+static int dmademo_ioctl_run_it(struct dmademo_file *df,
+				const struct dmademo_ioctl *ioctl,
+				struct dmademo_call *call)
+{
+	int ret, idx;
+
+	if (ioctl->sleeps)
+		return ioctl->run(df, call);
+	if (!dmademo_enter(df->dd, &idx))
+		return -ENODEV;
+	ret = ioctl->run(df, call);
+	dmademo_exit(idx);
+	return ret;
+}
 
 static long dmademo_ioctl(struct file *file, unsigned int cmd,
 			  unsigned long arg)
@@ -312,12 +368,58 @@ static long dmademo_ioctl(struct file *file, unsigned int cmd,
 	if (ret)
 		return ret;
 
-	ret = ioctl->run(df, &call);
+	ret = dmademo_ioctl_run_it(df, ioctl, &call);
 	if (!ret && copy_to_user(uarg, &call, min(size, ioctl->size)))
 		ret = -EFAULT;
-	if (call.new_buffer)
-		dmademo_alloc_finish(df, &call, ret);
+	if (call.finish)
+		call.finish(df, &call, ret);
 	return ret;
+}
+
+static ssize_t dmademo_read(struct file *file, char __user *to, size_t count,
+			    loff_t *pos)
+{
+	const size_t size = sizeof(struct dmademo_completion);
+	struct dmademo_file *df = file->private_data;
+	size_t done = 0;
+	int ret;
+
+	if (count < size)
+		return -EINVAL;
+	while (count - done >= size) {
+		ret = dmademo_completion_read(df, to + done);
+		if (ret < 0)
+			return done ?: ret;
+		if (ret) {
+			done += size;
+			continue;
+		}
+		if (done)
+			break;
+		if (READ_ONCE(df->dd->gone))
+			return -ENODEV;
+		if (file->f_flags & O_NONBLOCK)
+			return -EAGAIN;
+		ret = wait_event_interruptible(df->wait,
+					       dmademo_has_completions(df) ||
+					       READ_ONCE(df->dd->gone));
+		if (ret)
+			return -EINTR;
+	}
+	return done;
+}
+
+static __poll_t dmademo_poll(struct file *file, poll_table *table)
+{
+	struct dmademo_file *df = file->private_data;
+	__poll_t mask = 0;
+
+	poll_wait(file, &df->wait, table);
+	if (dmademo_has_completions(df))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (READ_ONCE(df->dd->gone))
+		mask |= EPOLLHUP;
+	return mask;
 }
 
 /* Maps one buffer, or a part of it, into user space. */
@@ -325,19 +427,19 @@ static int dmademo_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct dmademo_file *df = file->private_data;
 	struct dmademo_buffer *buf;
-	int ret;
+	int ret, idx;
 
-	buf = dmademo_buffer_get(df, vma->vm_pgoff >> HANDLE_PGOFF_SHIFT);
-	if (!buf)
-		return -ENXIO;
-
-	/* dma_mmap_attrs() counts from the start of the buffer. */
-	vma->vm_pgoff &= BIT(HANDLE_PGOFF_SHIFT) - 1;
-	ret = dmademo_map(buf, vma);
+	if (!dmademo_enter(df->dd, &idx))
+		return -ENODEV;
+	buf = dmademo_buffer_get(df, vma->vm_pgoff >> DMADEMO_PGOFF_SHIFT);
+	/* An imported one has a file of its own. */
+	ret = buf && buf->way ? dmademo_map(buf, vma) : -ENXIO;
 	dmademo_buffer_put(buf);
+	dmademo_exit(idx);
 	return ret;
 }
 
+/* The device is there: misc_open() and misc_deregister() exclude each other. */
 static int dmademo_open(struct inode *inode, struct file *file)
 {
 	struct dmademo *dd = container_of(file->private_data, struct dmademo,
@@ -346,10 +448,18 @@ static int dmademo_open(struct inode *inode, struct file *file)
 
 	if (!df)
 		return -ENOMEM;
+	kref_get(&dd->ref);
 	df->dd = dd;
+	df->mapping = file->f_mapping;
 	xa_init_flags(&df->buffers, XA_FLAGS_ALLOC1);
+	spin_lock_init(&df->lock);
+	INIT_LIST_HEAD(&df->pending);
+	INIT_LIST_HEAD(&df->completed);
+	init_waitqueue_head(&df->wait);
 	file->private_data = df;
-	return 0;
+	guard(mutex)(&dd->lock);
+	list_add_tail(&df->node, &dd->files);
+	return nonseekable_open(inode, file);
 }
 
 static int dmademo_release(struct inode *inode, struct file *file)
@@ -358,9 +468,13 @@ static int dmademo_release(struct inode *inode, struct file *file)
 	struct dmademo_buffer *buf;
 	unsigned long handle;
 
+	dmademo_transfers_cancel(df);
+	scoped_guard(mutex, &df->dd->lock)
+		list_del(&df->node);
 	xa_for_each(&df->buffers, handle, buf)
 		dmademo_buffer_put(buf);
 	xa_destroy(&df->buffers);
+	dmademo_put(df->dd);
 	kfree(df);
 	return 0;
 }
@@ -369,6 +483,8 @@ const struct file_operations dmademo_fops = {
 	.owner			= THIS_MODULE,
 	.open			= dmademo_open,
 	.release		= dmademo_release,
+	.read			= dmademo_read,
+	.poll			= dmademo_poll,
 	.unlocked_ioctl		= dmademo_ioctl,
 	.compat_ioctl		= compat_ptr_ioctl,
 	.mmap			= dmademo_mmap,

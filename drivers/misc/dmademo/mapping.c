@@ -6,17 +6,21 @@
  * here to be compared with it.
  */
 #include <linux/dma-mapping.h>
+#include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
 #include "dmademo.h"
 
-static int dmademo_dma_mmap(struct dmademo_buffer *buf,
-			    struct vm_area_struct *vma)
+int dmademo_dma_mmap(struct dmademo_buffer *buf, struct vm_area_struct *vma)
 {
+	if (buf->flags & DMADEMO_ALLOC_CACHED)
+		return dma_mmap_pages(buf->dd->dev, vma, buf->size,
+				      virt_to_page(buf->cpu_addr));
 	return dma_mmap_attrs(buf->dd->dev, vma, buf->cpu_addr,
-			      buf->region.start, buf->size, 0);
+			      buf->region.seg.addr, buf->size,
+			      dmademo_buffer_attrs(buf));
 }
 
 /* The pages that the VMA selects; false if it goes past the end. */
@@ -92,7 +96,10 @@ static const struct vm_operations_struct dmademo_vm_ops = {
 	.close	= dmademo_vm_close,
 };
 
-/* The VMA holds the buffer. */
+/*
+ * The VMA holds the buffer.  When the device goes, the memory does, and the
+ * mapping before it: what is in there can be found by the handle in its offset.
+ */
 static void dmademo_vm_hold(struct dmademo_buffer *buf,
 			    struct vm_area_struct *vma,
 			    const struct vm_operations_struct *vm_ops)
@@ -106,11 +113,14 @@ static void dmademo_vm_hold(struct dmademo_buffer *buf,
 static vm_fault_t dmademo_vm_fault(struct vm_fault *vmf)
 {
 	struct dmademo_buffer *buf = vmf->vma->vm_private_data;
+	unsigned long i = vmf->pgoff & DMADEMO_PGOFF_MASK;
+	int idx;
 
-	if (vmf->pgoff >= buf->size >> PAGE_SHIFT)
+	if (i >= buf->size >> PAGE_SHIFT || !dmademo_enter(buf->dd, &idx))
 		return VM_FAULT_SIGBUS;
-	vmf->page = virt_to_page(buf->cpu_addr) + vmf->pgoff;
+	vmf->page = virt_to_page(buf->cpu_addr) + i;
 	get_page(vmf->page);
+	dmademo_exit(idx);
 	return 0;
 }
 
@@ -131,63 +141,136 @@ static int dmademo_fault(struct dmademo_buffer *buf,
 	return 0;
 }
 
-static const struct dmademo_strategy dmademo_strategies[] = {
+static const struct dmademo_way dmademo_ways[] = {
 	{
 		.name		= "pages",
-		.provider_mode	= DMA_CUSTOM_MMAP_PAGES,
-		.mode		= DMADEMO_MMAP_PAGES,
+		.strategy	= DMADEMO_STRATEGY_DMA_MMAP,
+		.mode		= DMA_CUSTOM_MMAP_PAGES,
 		.mmap		= dmademo_dma_mmap,
 	}, {
 		.name		= "pfn",
-		.provider_mode	= DMA_CUSTOM_MMAP_PFN,
-		.mode		= DMADEMO_MMAP_PFN,
+		.strategy	= DMADEMO_STRATEGY_DMA_MMAP,
+		.mode		= DMA_CUSTOM_MMAP_PFN,
 		.mmap		= dmademo_dma_mmap,
 	}, {
 		.name		= "huge",
-		.provider_mode	= DMA_CUSTOM_MMAP_HUGE,
-		.mode		= DMADEMO_MMAP_HUGE,
+		.strategy	= DMADEMO_STRATEGY_HUGE,
+		.mode		= DMA_CUSTOM_MMAP_HUGE,
 		.mmap		= dmademo_dma_mmap,
 	}, {
 		.name		= "direct",
+		.strategy	= DMADEMO_STRATEGY_DMA_MMAP,
 		.no_provider	= true,
-		.mode		= DMADEMO_MMAP_PFN,
 		.mmap		= dmademo_dma_mmap,
 	}, {
 		.name		= "insert_page",
-		.coherent_only	= true,
-		.mode		= DMADEMO_MMAP_PAGES,
+		.strategy	= DMADEMO_STRATEGY_INSERT_PAGE,
+		.by_page	= true,
 		.mmap		= dmademo_insert_page,
 	}, {
 		.name		= "map_pages",
-		.coherent_only	= true,
-		.mode		= DMADEMO_MMAP_PAGES,
+		.strategy	= DMADEMO_STRATEGY_MAP_PAGES,
+		.by_page	= true,
 		.mmap		= dmademo_map_pages,
 	}, {
 		.name		= "remap_pfn",
-		.coherent_only	= true,
-		.mode		= DMADEMO_MMAP_PFN,
+		.strategy	= DMADEMO_STRATEGY_REMAP_PFN,
+		.by_page	= true,
 		.mmap		= dmademo_remap_pfn,
 	}, {
 		.name		= "fault",
-		.coherent_only	= true,
-		.mode		= DMADEMO_MMAP_PAGES,
+		.strategy	= DMADEMO_STRATEGY_FAULT,
+		.by_page	= true,
 		.mmap		= dmademo_fault,
 	},
 };
 
-const struct dmademo_strategy *dmademo_strategy_find(const char *name)
+const struct dmademo_way *dmademo_way_by_name(const char *name)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(dmademo_strategies); i++)
-		if (!strcmp(name, dmademo_strategies[i].name))
-			return &dmademo_strategies[i];
+	for (i = 0; i < ARRAY_SIZE(dmademo_ways); i++)
+		if (!strcmp(name, dmademo_ways[i].name))
+			return &dmademo_ways[i];
 	return NULL;
 }
 
+/* dma_mmap_attrs() does what the device was set up for. */
+static bool dmademo_way_fits(const struct dmademo *dd,
+			     const struct dmademo_way *way, u32 strategy)
+{
+	if (way->by_page)
+		return way->strategy == strategy;
+	return way->no_provider == dd->way->no_provider &&
+	       way->mode == dd->way->mode &&
+	       (strategy == DMADEMO_STRATEGY_DMA_MMAP ||
+		strategy == way->strategy);
+}
+
+/**
+ * dmademo_way_by_strategy - how to map a buffer
+ * @dd: the device
+ * @strategy: as in struct dmademo_alloc
+ * @flags: as in struct dmademo_alloc
+ *
+ * Return: the way, or -EOPNOTSUPP if the device has none for such a buffer.
+ */
+const struct dmademo_way *dmademo_way_by_strategy(struct dmademo *dd,
+						  u32 strategy, u32 flags)
+{
+	const struct dmademo_way *way = dd->way;
+	unsigned int i;
+
+	if (strategy != DMADEMO_STRATEGY_DEFAULT) {
+		for (i = 0; i < ARRAY_SIZE(dmademo_ways); i++)
+			if (dmademo_way_fits(dd, &dmademo_ways[i], strategy))
+				break;
+		if (i == ARRAY_SIZE(dmademo_ways))
+			return ERR_PTR(-EOPNOTSUPP);
+		way = &dmademo_ways[i];
+	}
+	/*
+	 * They need pages with references of their own that nobody wants back,
+	 * and the attributes of the kernel's mapping.
+	 */
+	if (way->by_page &&
+	    (dd->way->no_provider || dd->own_memory ||
+	     !(dd->engine.coherent || flags & DMADEMO_ALLOC_CACHED)))
+		return ERR_PTR(-EOPNOTSUPP);
+	if (strategy == DMADEMO_STRATEGY_HUGE && flags & DMADEMO_ALLOC_CACHED)
+		return ERR_PTR(-EOPNOTSUPP);
+	return way;
+}
+
+/* What dma_mmap_attrs() does. */
+enum dmademo_mmap_mode dmademo_mmap_mode(struct dmademo *dd)
+{
+	if (dd->way->no_provider)
+		return DMADEMO_MMAP_PFN;
+	switch (dd->way->mode) {
+	case DMA_CUSTOM_MMAP_HUGE:
+		return DMADEMO_MMAP_HUGE;
+	case DMA_CUSTOM_MMAP_PAGES:
+		if (dd->engine.coherent && !dd->own_memory)
+			return DMADEMO_MMAP_PAGES;
+		fallthrough;
+	default:
+		return DMADEMO_MMAP_PFN;
+	}
+}
+
+/**
+ * dmademo_map - map a buffer into user space
+ * @buf: the buffer, with its memory; its device is entered
+ * @vma: where to; its offset has the handle in front
+ *
+ * Return: 0, -EINVAL for a private mapping that can be written, -ENXIO if it
+ * would go past the end, or -ENOMEM.
+ */
 int dmademo_map(struct dmademo_buffer *buf, struct vm_area_struct *vma)
 {
 	const struct vm_operations_struct *vm_ops = vma->vm_ops;
+	const unsigned long pgoff = vma->vm_pgoff;
 	int ret;
 
 	/* The device would never see what is written to private copies. */
@@ -197,7 +280,9 @@ int dmademo_map(struct dmademo_buffer *buf, struct vm_area_struct *vma)
 		vm_flags_clear(vma, VM_MAYWRITE);
 	}
 	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
-	ret = buf->dd->strategy->mmap(buf, vma);
+	/* dma_mmap_attrs() counts from the start of the buffer. */
+	vma->vm_pgoff = pgoff & DMADEMO_PGOFF_MASK;
+	ret = buf->way->mmap(buf, vma);
 	if (ret)
 		return ret;
 
@@ -207,5 +292,8 @@ int dmademo_map(struct dmademo_buffer *buf, struct vm_area_struct *vma)
 	 */
 	if ((vma->vm_flags & VM_PFNMAP) && vma->vm_ops == vm_ops)
 		dmademo_vm_hold(buf, vma, &dmademo_vm_ops);
+	if (vma->vm_ops == &dmademo_vm_ops ||
+	    vma->vm_ops == &dmademo_fault_vm_ops)
+		vma->vm_pgoff = pgoff;
 	return 0;
 }

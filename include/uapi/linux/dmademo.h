@@ -20,10 +20,12 @@
  * this kernel does not know is zero, and gets -E2BIG otherwise.  A @size that
  * does not reach to the end of the structure's first version is -EINVAL.
  *
- * Reserved and flags members have to be zero, or the call fails with -EINVAL.
+ * Reserved members and unknown flags have to be zero, or the call fails with
+ * -EINVAL, and so have members that are output only, unless it says otherwise.
  *
- * All calls may fail with -EFAULT if the structure cannot be read or written.
- * An unknown ioctl is -ENOTTY.
+ * All calls may fail with -EFAULT if the structure cannot be read or written,
+ * and with -ENODEV once the device has been unbound from its driver.  After an
+ * error nothing is allocated, queued or freed.  An unknown ioctl is -ENOTTY.
  */
 
 #define DMADEMO_IOC_TYPE	0xBB
@@ -32,7 +34,7 @@
 #define DMADEMO_VERSION		1
 
 /**
- * enum dmademo_mmap_mode - how mmap() of a buffer is done
+ * enum dmademo_mmap_mode - how dma_mmap_attrs() maps buffers of the device
  * @DMADEMO_MMAP_PAGES: by page references: the mapping keeps the memory
  * @DMADEMO_MMAP_PFN: by page frame numbers: the driver keeps the buffer
  * @DMADEMO_MMAP_HUGE: by huge page table entries: the mapping keeps the memory
@@ -43,18 +45,50 @@ enum dmademo_mmap_mode {
 	DMADEMO_MMAP_HUGE	= 2,
 };
 
+/**
+ * enum dmademo_strategy - what mmap() of a buffer does
+ * @DMADEMO_STRATEGY_DEFAULT: what the driver's parameter mmap= says for the
+ *	device, DMADEMO_STRATEGY_DMA_MMAP unless it names another
+ * @DMADEMO_STRATEGY_DMA_MMAP: dma_mmap_attrs(), in the device's mode
+ * @DMADEMO_STRATEGY_INSERT_PAGE: a loop over vm_insert_page()
+ * @DMADEMO_STRATEGY_MAP_PAGES: vm_map_pages()
+ * @DMADEMO_STRATEGY_REMAP_PFN: remap_pfn_range()
+ * @DMADEMO_STRATEGY_FAULT: a page in each page fault
+ * @DMADEMO_STRATEGY_HUGE: dma_mmap_attrs() of a device whose mode is
+ *	DMADEMO_MMAP_HUGE
+ */
+enum dmademo_strategy {
+	DMADEMO_STRATEGY_DEFAULT	= 0,
+	DMADEMO_STRATEGY_DMA_MMAP	= 1,
+	DMADEMO_STRATEGY_INSERT_PAGE	= 2,
+	DMADEMO_STRATEGY_MAP_PAGES	= 3,
+	DMADEMO_STRATEGY_REMAP_PFN	= 4,
+	DMADEMO_STRATEGY_FAULT		= 5,
+	DMADEMO_STRATEGY_HUGE		= 6,
+};
+
 /* struct dmademo_info.flags: CPU caches and the device see the same data. */
 #define DMADEMO_INFO_COHERENT	(1U << 0)
+/* struct dmademo_info.flags: buffers can be exported as dma-bufs. */
+#define DMADEMO_INFO_EXPORT	(1U << 1)
 
 /**
  * struct dmademo_info - ioctl(DMADEMO_IOC_INFO), what the device can do
  * @size: In: sizeof(struct dmademo_info).
  * @version: Out: DMADEMO_VERSION.
- * @max_bytes: Out: largest buffer that may be asked for, in bytes.  Whether
- *	there is contiguous memory of that size is another question.
+ * @max_bytes: Out: largest buffer or transfer, in bytes.  Whether there is
+ *	contiguous memory of that size is another question.
  * @mmap_mode: Out: enum dmademo_mmap_mode.
- * @flags: Out: DMADEMO_INFO_COHERENT or 0.
+ * @flags: Out: DMADEMO_INFO_COHERENT, DMADEMO_INFO_EXPORT.
  * @dma_mask: Out: bus addresses that the device can reach, as a bit mask.
+ * @max_device_bytes: Out: what all buffers of the device together may hold, in
+ *	bytes.
+ * @max_buffers: Out: buffers that a file may have at a time.
+ * @max_transfers: Out: transfers that a file may have under way or unread.
+ * @strategies: Out: bit N is set if enum dmademo_strategy N can be asked for.
+ * @__reserved: Out: 0.
+ *
+ * What is output only may be anything on input, but @flags, which has to be 0.
  */
 struct dmademo_info {
 	__u32 size;
@@ -63,30 +97,47 @@ struct dmademo_info {
 	__u32 mmap_mode;
 	__u32 flags;
 	__aligned_u64 dma_mask;
+	__aligned_u64 max_device_bytes;
+	__u32 max_buffers;
+	__u32 max_transfers;
+	__u32 strategies;
+	__u32 __reserved;
 };
 
 #define DMADEMO_IOC_INFO	_IO(DMADEMO_IOC_TYPE, 0x00)
 
+/*
+ * struct dmademo_alloc.flags: memory that the CPU caches even if the device does
+ * not see the caches, from dma_alloc_pages(); DMADEMO_IOC_SYNC is needed.
+ */
+#define DMADEMO_ALLOC_CACHED		(1U << 0)
+/* struct dmademo_alloc.flags: DMA_ATTR_WRITE_COMBINE; not with the above. */
+#define DMADEMO_ALLOC_WRITE_COMBINE	(1U << 1)
+
 /**
  * struct dmademo_alloc - ioctl(DMADEMO_IOC_ALLOC), allocate a DMA buffer
  * @size: In: sizeof(struct dmademo_alloc).
- * @flags: In: 0.
+ * @flags: In: DMADEMO_ALLOC_CACHED or DMADEMO_ALLOC_WRITE_COMBINE, or 0.
  * @bytes: In: bytes wanted, 1 to dmademo_info.max_bytes.
  * @bytes_held: Out: bytes that the buffer holds, a multiple of the page size.
  * @mmap_offset: Out: offset of the first byte for mmap() of this file.  Add a
  *	multiple of the page size to map a part.
  * @bus_addr: Out: address of the first byte as the device sees it; 0 for a
  *	caller without CAP_SYS_RAWIO.
- * @handle: Out: names the buffer in other calls on this file, 1 or more.
- * @__reserved: In: 0.
+ * @handle: Out: names the buffer in other calls on this file, 1 to
+ *	dmademo_info.max_buffers.
+ * @strategy: In: enum dmademo_strategy.
  *
  * The buffer is physically contiguous and zeroed.  It belongs to the open file
  * and goes away with DMADEMO_IOC_FREE or with the file's last reference, of
- * which each mapping is one.
+ * which each mapping is one.  It is charged to the caller's memory cgroup.
  *
- * Errors: -EINVAL if @bytes is 0 or too many, -ENOMEM if there is no contiguous
- * memory of that size, -ENOSPC if the file has no handle left.  After an error,
- * -EFAULT among them, nothing is allocated.
+ * What is output only may be anything on input.
+ *
+ * Errors: -EINVAL if @bytes is 0 or too many, or @strategy or @flags is unknown;
+ * -EOPNOTSUPP if the device has no such @strategy for such a buffer; -ENOMEM if
+ * there is no contiguous memory of that size; -EDQUOT if the device's buffers
+ * would hold more than they may; -ENOSPC if the file has no handle left.
  */
 struct dmademo_alloc {
 	__u32 size;
@@ -96,17 +147,18 @@ struct dmademo_alloc {
 	__aligned_u64 mmap_offset;
 	__aligned_u64 bus_addr;
 	__u32 handle;
-	__u32 __reserved;
+	__u32 strategy;
 };
 
 #define DMADEMO_IOC_ALLOC	_IO(DMADEMO_IOC_TYPE, 0x01)
 
 /**
- * struct dmademo_free - ioctl(DMADEMO_IOC_FREE), free a DMA buffer
+ * struct dmademo_free - ioctl(DMADEMO_IOC_FREE), give up a handle
  * @size: In: sizeof(struct dmademo_free).
  * @handle: In: the buffer.
  *
- * What is mapped stays mapped and keeps its memory.
+ * What is mapped stays mapped, a transfer under way goes on, and a dma-buf that
+ * the buffer was exported as stays; each keeps the memory.
  *
  * Errors: -ENOENT if @handle names no buffer of this file.
  */
@@ -123,35 +175,67 @@ struct dmademo_free {
  * @DMADEMO_OP_FILL: set @length bytes of @dst to @value, 0 to 255
  * @DMADEMO_OP_CRC32: set @value to the CRC-32 (IEEE 802.3) of @length bytes of
  *	@src
+ * @DMADEMO_OP_REVERSE: copy @length bytes from @src to @dst, the last one first
  */
 enum dmademo_op {
 	DMADEMO_OP_COPY		= 0,
 	DMADEMO_OP_FILL		= 1,
 	DMADEMO_OP_CRC32	= 2,
+	DMADEMO_OP_REVERSE	= 3,
 };
+
+/* struct dmademo_run.flags: do not wait, give a cookie. */
+#define DMADEMO_RUN_ASYNC	(1U << 0)
+/* struct dmademo_run.flags: read user memory; src_offset is its address. */
+#define DMADEMO_RUN_SRC_USER	(1U << 1)
+/* struct dmademo_run.flags: write user memory; dst_offset is its address. */
+#define DMADEMO_RUN_DST_USER	(1U << 2)
+/*
+ * struct dmademo_run.flags: src_offset is a bus address, whoever it belongs to,
+ * for a caller with CAP_SYS_RAWIO.
+ */
+#define DMADEMO_RUN_SRC_BUS	(1U << 3)
+/* struct dmademo_run.flags: the same for dst_offset. */
+#define DMADEMO_RUN_DST_BUS	(1U << 4)
 
 /**
  * struct dmademo_run - ioctl(DMADEMO_IOC_RUN), one device transfer
  * @size: In: sizeof(struct dmademo_run).
  * @op: In: enum dmademo_op.
- * @src: In: handle of the buffer to read, 0 for DMADEMO_OP_FILL.
- * @dst: In: handle of the buffer to write, 0 for DMADEMO_OP_CRC32.
+ * @src: In: handle of the buffer to read; 0 for DMADEMO_OP_FILL, user memory or
+ *	a bus address.
+ * @dst: In: handle of the buffer to write; 0 for DMADEMO_OP_CRC32, user memory
+ *	or a bus address.
  * @src_offset: In: first byte to read, in bytes from the start of @src; 0 for
  *	DMADEMO_OP_FILL.
  * @dst_offset: In: first byte to write, in bytes from the start of @dst; 0 for
  *	DMADEMO_OP_CRC32.
- * @length: In: bytes, 1 or more; must not go past dmademo_alloc.bytes_held.
+ * @length: In: bytes, 1 to dmademo_info.max_bytes; must not go past
+ *	dmademo_alloc.bytes_held.
  * @value: In: byte for DMADEMO_OP_FILL, else 0.  Out: sum for DMADEMO_OP_CRC32,
  *	else as it was.
- * @__reserved: In: 0.
+ * @flags: In: DMADEMO_RUN_ASYNC and others.
+ * @cookie: In: 0.  Out: names the transfer if DMADEMO_RUN_ASYNC, 1 or more.
  *
- * Returns when the transfer is done.
+ * Transfers of one device are done one after the other, in the order they come.
+ * Without DMADEMO_RUN_ASYNC, returns when the transfer is done.  With it, the
+ * result is to be had by DMADEMO_IOC_WAIT or read(); what the transfer needs
+ * stays until then, even if the handle is freed or the memory unmapped.  When
+ * the file is closed, what is still under way is cancelled.
  *
- * Errors: -EINVAL if @op is unknown, @length is 0, a member that @op does not
- * use is not 0, @value is over 255 or the two ranges of a copy overlap; -ENOENT
- * if @src or @dst names no buffer of this file; -ERANGE if a range goes past
- * the end of its buffer; -EIO if the device met a bus error; -ENOMEM if it ran
- * out of memory.
+ * User memory is pinned, and counted against RLIMIT_MEMLOCK, until the transfer
+ * is done.
+ *
+ * Errors: -EINVAL if @op or @flags is unknown, @length is 0 or too much, a
+ * member that is not used is not 0, @value is over 255, a range wraps, or the
+ * two ranges overlap; -ENOENT if @src or @dst names no buffer of this file;
+ * -ERANGE if a range goes past the end of its buffer; -EFAULT if user memory
+ * cannot be accessed; -EPERM for a bus address without CAP_SYS_RAWIO; -EAGAIN if
+ * dmademo_info.max_transfers are under way or unread; -ENOMEM if there is no
+ * memory, or RLIMIT_MEMLOCK is reached; -EINTR if a signal came, and the
+ * transfer was cancelled.  The transfer itself may fail with -EIO if the device
+ * met a bus error, -ENOMEM if it ran out of memory, and -ENODEV if it was
+ * unbound meanwhile, in which cases @dst may have been written in part.
  */
 struct dmademo_run {
 	__u32 size;
@@ -162,9 +246,135 @@ struct dmademo_run {
 	__aligned_u64 dst_offset;
 	__aligned_u64 length;
 	__u32 value;
-	__u32 __reserved;
+	__u32 flags;
+	__aligned_u64 cookie;
 };
 
 #define DMADEMO_IOC_RUN		_IO(DMADEMO_IOC_TYPE, 0x03)
+
+/**
+ * struct dmademo_completion - what read() returns, as many as fit and are there
+ * @cookie: dmademo_run.cookie of the transfer.
+ * @status: 0, or a negative errno as DMADEMO_IOC_RUN would fail with.
+ * @value: As in struct dmademo_run.
+ *
+ * Each is returned once, in the order in which the transfers were done.  read()
+ * waits for one, unless the file is O_NONBLOCK.  poll() says POLLIN if there is
+ * one, and POLLHUP once the device is unbound.
+ *
+ * Errors of read(): -EINVAL if not one fits, -EAGAIN if it would have to wait,
+ * -ENODEV if the device is unbound and nothing is left to read.
+ */
+struct dmademo_completion {
+	__aligned_u64 cookie;
+	__s32 status;
+	__u32 value;
+};
+
+/**
+ * struct dmademo_wait - ioctl(DMADEMO_IOC_WAIT), wait for one transfer
+ * @size: In: sizeof(struct dmademo_wait).
+ * @flags: In: 0.
+ * @cookie: In: dmademo_run.cookie.
+ * @timeout_ns: In: how long, in nanoseconds; 0 does not wait.
+ * @status: Out: of the transfer: 0, or a negative errno.
+ * @value: Out: as in struct dmademo_run.
+ *
+ * Returns its completion, which read() then does not.  What is output only may
+ * be anything on input.
+ *
+ * Errors: -ENOENT if @cookie names no transfer of this file, or its completion
+ * was returned already; -ETIMEDOUT; -EINTR if a signal came.
+ */
+struct dmademo_wait {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 cookie;
+	__aligned_u64 timeout_ns;
+	__s32 status;
+	__u32 value;
+};
+
+#define DMADEMO_IOC_WAIT	_IO(DMADEMO_IOC_TYPE, 0x04)
+
+/* struct dmademo_sync.flags: the CPU is to see what the device wrote. */
+#define DMADEMO_SYNC_FOR_CPU	(1U << 0)
+/* struct dmademo_sync.flags: the device is to see what the CPU wrote. */
+#define DMADEMO_SYNC_FOR_DEVICE	(1U << 1)
+
+/**
+ * struct dmademo_sync - ioctl(DMADEMO_IOC_SYNC), hand over a part of a buffer
+ * @size: In: sizeof(struct dmademo_sync).
+ * @flags: In: DMADEMO_SYNC_FOR_CPU or DMADEMO_SYNC_FOR_DEVICE.
+ * @handle: In: the buffer.
+ * @__reserved: In: 0.
+ * @offset: In: first byte, in bytes from the start of the buffer.
+ * @length: In: bytes, 1 or more; must not go past dmademo_alloc.bytes_held.
+ *
+ * Needed with DMADEMO_ALLOC_CACHED on a device that is not coherent, after the
+ * CPU wrote and before the device reads or writes, and after the device wrote
+ * and before the CPU reads.  Does nothing where it is not needed.
+ *
+ * Errors: -EINVAL if not exactly one flag is set or @length is 0; -ENOENT if
+ * @handle names no buffer of this file; -ERANGE if the range goes past the end;
+ * -EOPNOTSUPP for an imported buffer, which has DMA_BUF_IOCTL_SYNC.
+ */
+struct dmademo_sync {
+	__u32 size;
+	__u32 flags;
+	__u32 handle;
+	__u32 __reserved;
+	__aligned_u64 offset;
+	__aligned_u64 length;
+};
+
+#define DMADEMO_IOC_SYNC	_IO(DMADEMO_IOC_TYPE, 0x05)
+
+/**
+ * struct dmademo_export - ioctl(DMADEMO_IOC_EXPORT), make a buffer a dma-buf
+ * @size: In: sizeof(struct dmademo_export).
+ * @handle: In: the buffer.
+ * @fd_flags: In: O_CLOEXEC, and O_RDONLY, O_WRONLY or O_RDWR.
+ * @fd: Out: file descriptor of the dma-buf.
+ *
+ * The dma-buf keeps the memory, even after the device is unbound; it can be
+ * mapped until then only.  @fd may be anything on input.
+ *
+ * Errors: -EINVAL if @fd_flags has others; -ENOENT if @handle names no buffer of
+ * this file; -EOPNOTSUPP if the device lacks DMADEMO_INFO_EXPORT, or the buffer
+ * was imported; -EMFILE; -ENOMEM.
+ */
+struct dmademo_export {
+	__u32 size;
+	__u32 handle;
+	__u32 fd_flags;
+	__s32 fd;
+};
+
+#define DMADEMO_IOC_EXPORT	_IO(DMADEMO_IOC_TYPE, 0x06)
+
+/**
+ * struct dmademo_import - ioctl(DMADEMO_IOC_IMPORT), take a dma-buf as a buffer
+ * @size: In: sizeof(struct dmademo_import).
+ * @flags: In: 0.
+ * @bytes_held: Out: bytes that the buffer holds.
+ * @fd: In: file descriptor of the dma-buf.
+ * @handle: Out: names it in DMADEMO_IOC_RUN and DMADEMO_IOC_FREE.
+ *
+ * To map it, map the dma-buf.  What is output only may be anything on input.
+ *
+ * Errors: -EINVAL if @fd is no dma-buf, or it has more bytes than
+ * dmademo_info.max_bytes; -EBADF if @fd is no file; -ENOSPC if the file has no
+ * handle left; -ENOMEM; and those of the exporter.
+ */
+struct dmademo_import {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 bytes_held;
+	__s32 fd;
+	__u32 handle;
+};
+
+#define DMADEMO_IOC_IMPORT	_IO(DMADEMO_IOC_TYPE, 0x07)
 
 #endif /* _UAPI_LINUX_DMADEMO_H */

@@ -38,6 +38,7 @@ struct method {
 struct bench_buffer {
 	uint64_t bytes;
 	/* of a demo device */
+	uint64_t bus_addr;
 	uint32_t handle;
 	uint64_t offset;
 	/* of a heap */
@@ -72,6 +73,7 @@ static int get(const struct method *m, uint64_t bytes, struct bench_buffer *buf)
 	}
 	ret = demo_alloc(m->fd, bytes, &alloc);
 	buf->fd = m->fd;
+	buf->bus_addr = alloc.bus_addr;
 	buf->handle = alloc.handle;
 	buf->offset = alloc.mmap_offset;
 	return ret;
@@ -132,27 +134,43 @@ static void least(uint64_t *value, uint64_t candidate)
 		*value = candidate;
 }
 
-/* What one buffer holds; without what the kernel needs to know of it. */
+static int compare(const void *a, const void *b)
+{
+	const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * What one buffer holds, without what the kernel needs to know of it.  Others use
+ * and free memory meanwhile: it is the median of some rounds, after one that
+ * warms up, and small buffers are counted by the dozen.
+ */
 static uint64_t bytes_held(const struct method *m, uint64_t bytes)
 {
-	enum { MOST = 64 };
+	enum { MOST = 64, ROUNDS = 7 };
+	const int wanted = bytes > MIB ? 1 : MOST;
 	struct bench_buffer buf[MOST];
-	int nr = bytes > MIB ? 1 : MOST, i;
-	int64_t before, held;
+	int64_t held[ROUNDS];
+	int round, nr;
 
-	/* What was freed before may come back late, by RCU. */
-	usleep(200000);
-	before = demo_free_memory();
-	for (i = 0; i < nr; i++)
-		if (get(m, bytes, &buf[i]))
-			break;
-	held = before - demo_free_memory();
-	nr = i;
-	for (i = 0; i < nr; i++)
-		put(m, &buf[i]);
-	if (!nr || held < 0)
-		return 0;
-	return (held / nr + page_size / 2) / page_size * page_size;
+	for (round = -1; round < ROUNDS; round++) {
+		int64_t before;
+
+		/* What was freed before may come back late, by RCU. */
+		usleep(200000);
+		before = demo_free_memory();
+		for (nr = 0; nr < wanted; nr++)
+			if (get(m, bytes, &buf[nr]))
+				break;
+		if (round >= 0)
+			held[round] = before - demo_free_memory();
+		while (nr > 0)
+			put(m, &buf[--nr]);
+	}
+	qsort(held, ROUNDS, sizeof(*held), compare);
+	return (held[ROUNDS / 2] / wanted + page_size / 2) / page_size *
+		page_size;
 }
 
 /* 0, or a negative errno if there is no such buffer. */
@@ -347,55 +365,107 @@ static void bench_processes(const struct method *m)
 	put(m, &buf);
 }
 
-/*
- * Memory as it is after weeks of work: all of it was in use, and every second
- * page of it still is, by user space, where the kernel can move it.  One in 64
- * is the kernel's own, which it cannot.
- */
-static void bench_fragmented(const struct method *methods, unsigned int nr)
+/* One on the custom DMA ops, NULL if there is none. */
+static const struct method *find_custom(const struct method *methods,
+					unsigned int nr)
+{
+	for (; nr--; methods++)
+		if (!strcmp(methods->name, "pages") ||
+		    !strcmp(methods->name, "pfn") ||
+		    !strcmp(methods->name, "huge"))
+			return methods;
+	return NULL;
+}
+
+/* In percent, how many of a few buffers there can be at a time. */
+static void bench_success(const struct method *methods, unsigned int nr,
+			  const char *operation)
 {
 	static const uint64_t sizes[] = { 2 * MIB, 16 * MIB, 64 * MIB };
 	enum { TRIES = 4 };
+	struct bench_buffer buf[TRIES];
+	unsigned int i, j, worked, try;
+
+	for (i = 0; i < nr; i++)
+		for (j = 0; j < ARRAY_SIZE(sizes); j++) {
+			worked = 0;
+			for (try = 0; try < TRIES; try++)
+				if (!get(&methods[i], sizes[j], &buf[worked]))
+					worked++;
+			print(&methods[i], operation, sizes[j],
+			      100 * worked / TRIES, "percent");
+			while (worked--)
+				put(&methods[i], &buf[worked]);
+		}
+}
+
+/*
+ * Most memory was in use, and every second page of it still is, by user space,
+ * where the kernel can move it.
+ */
+static void bench_user_fragments(const struct method *methods, unsigned int nr)
+{
 	uint64_t bytes = demo_free_memory() / 4 * 3, i;
-	struct bench_buffer *kernel;
-	unsigned int j, k, nr_kernel = 0;
-	const struct method *pages = methods;
 	unsigned char *p;
 
-	kernel = calloc(bytes / page_size / 64 + 1, sizeof(*kernel));
 	p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (!kernel || p == MAP_FAILED)
+	if (p == MAP_FAILED)
 		err(1, "no memory");
 	madvise(p, bytes, MADV_NOHUGEPAGE);
-	for (i = 0; i < bytes; i += page_size) {
-		p[i] = 1;
-		if (i / page_size % 64 == 0 &&
-		    !get(pages, page_size, &kernel[nr_kernel]))
-			nr_kernel++;
-	}
+	touch(p, bytes);
 	for (i = 0; i < bytes; i += 2 * page_size)
 		madvise(p + i, page_size, MADV_DONTNEED);
-
-	for (j = 0; j < nr; j++)
-		for (k = 0; k < ARRAY_SIZE(sizes); k++) {
-			unsigned int worked = 0, try;
-
-			for (try = 0; try < TRIES; try++) {
-				struct bench_buffer buf;
-
-				if (get(&methods[j], sizes[k], &buf))
-					continue;
-				worked++;
-				put(&methods[j], &buf);
-			}
-			print(&methods[j], "alloc_fragmented", sizes[k],
-			      100 * worked / TRIES, "percent");
-		}
-	while (nr_kernel--)
-		put(pages, &kernel[nr_kernel]);
+	bench_success(methods, nr, "success_user_fragments");
 	munmap(p, bytes);
-	free(kernel);
+}
+
+/*
+ * All memory was in use by the kernel, but for CMA areas, and one page in each
+ * @spacing still is: it cannot be moved.  Buffers that leave just a page of a
+ * PMD's worth, and then that page, are how to get at one there.
+ */
+static void bench_kernel_fragments(const struct method *methods,
+				   unsigned int nr, uint64_t spacing)
+{
+	enum { MOST = 4096 };
+	static struct bench_buffer large[MOST], page[MOST];
+	static bool used[MOST];
+	const uint64_t reserve = demo_free_cma() + 64 * MIB;
+	const struct method *m = find_custom(methods, nr);
+	unsigned int nr_blocks, i, kept = 0;
+	char operation[48];
+
+	if (!m)
+		return;
+	for (nr_blocks = 0; nr_blocks < MOST; nr_blocks++) {
+		if (demo_free_memory() < reserve)
+			break;
+		if (get(m, 2 * MIB - page_size, &large[nr_blocks]))
+			break;
+		if (get(m, page_size, &page[nr_blocks])) {
+			put(m, &large[nr_blocks]);
+			break;
+		}
+	}
+	memset(used, 0, sizeof(used));
+	for (i = 0; i < nr_blocks; i++) {
+		uint64_t place = page[i].bus_addr / spacing;
+
+		put(m, &large[i]);
+		if (place < MOST && !used[place]) {
+			used[place] = true;
+			page[kept++] = page[i];
+		} else {
+			put(m, &page[i]);
+		}
+	}
+	snprintf(operation, sizeof(operation),
+		 "success_kernel_page_in_%llu_mib",
+		 (unsigned long long)(spacing / MIB));
+	bench_success(methods, nr, operation);
+	while (kept--)
+		put(m, &page[kept]);
 }
 
 static bool wanted(const char *name, char **only)
@@ -472,6 +542,8 @@ int bench(char **only)
 		bench_live(&methods[i]);
 		bench_processes(&methods[i]);
 	}
-	bench_fragmented(methods, nr);
+	bench_user_fragments(methods, nr);
+	bench_kernel_fragments(methods, nr, 32 * MIB);
+	bench_kernel_fragments(methods, nr, 2 * MIB);
 	return 0;
 }

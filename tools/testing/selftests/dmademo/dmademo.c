@@ -6,6 +6,7 @@
 #define _FILE_OFFSET_BITS 64
 #include <err.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,12 +18,14 @@
 #include "dmademo_user.h"
 
 static const char usage[] =
-	"Usage: dmademo [-d DEVICE] COMMAND\n"
+	"Usage: dmademo [OPTIONS] COMMAND\n"
 	"\n"
 	"Talk to the DMA demo device.\n"
 	"\n"
 	"Commands:\n"
 	"  info          print what the device can do\n"
+	"  alloc BYTES   allocate a buffer, map it, look whether it is zeroed and whether\n"
+	"                the device sees what is written to it, and print where it is\n"
 	"  demo [BYTES]  have the device copy one buffer to another and verify it\n"
 	"                through the second one's mapping (default 4194304)\n"
 	"  copy FILE     have the device copy FILE from one buffer to another, and\n"
@@ -33,12 +36,33 @@ static const char usage[] =
 	"\n"
 	"Options:\n"
 	"  -d DEVICE     use DEVICE (default /dev/dmademo0)\n"
+	"  -s STRATEGY   map buffers by dma_mmap, insert_page, map_pages, remap_pfn, fault\n"
+	"                or huge (default: what the device is set up for)\n"
+	"  -c            alloc, demo and copy: buffers that the CPU caches, and hand them\n"
+	"                over to the device and back\n"
+	"  -u            copy: no buffers, the device reads and writes this program's\n"
+	"                memory\n"
 	"  -h, --help    print this help\n";
 
 /* What copy moves at a time: the largest buffer that every kernel has. */
 #define PIECE (4UL << 20)
 
 static const char *device = "/dev/dmademo0";
+static uint32_t strategy = DMADEMO_STRATEGY_DEFAULT;
+static uint32_t alloc_flags;
+static bool user_memory;
+
+static const char * const strategies[] = {
+	[DMADEMO_STRATEGY_DEFAULT]	= "default",
+	[DMADEMO_STRATEGY_DMA_MMAP]	= "dma_mmap",
+	[DMADEMO_STRATEGY_INSERT_PAGE]	= "insert_page",
+	[DMADEMO_STRATEGY_MAP_PAGES]	= "map_pages",
+	[DMADEMO_STRATEGY_REMAP_PFN]	= "remap_pfn",
+	[DMADEMO_STRATEGY_FAULT]	= "fault",
+	[DMADEMO_STRATEGY_HUGE]		= "huge",
+};
+
+#define NR_STRATEGIES (sizeof(strategies) / sizeof(*strategies))
 
 struct buffer {
 	struct dmademo_alloc alloc;
@@ -75,8 +99,14 @@ static int open_device(struct dmademo_info *info)
 static struct buffer get_buffer(int fd, uint64_t bytes)
 {
 	struct buffer buf;
-	int ret = demo_alloc(fd, bytes, &buf.alloc);
+	int ret = demo_alloc_as(fd, bytes, strategy, alloc_flags, &buf.alloc);
 
+	if (ret == -EOPNOTSUPP)
+		errx(1, "%s has no way %s to map such buffers; see dmademo info",
+		     device, strategies[strategy]);
+	if (ret == -EINVAL)
+		errx(1, "%s gives buffers of 1 to so many bytes as dmademo info says, not of %llu",
+		     device, (unsigned long long)bytes);
 	if (ret)
 		errx(1, "cannot allocate a buffer of %llu bytes: %s",
 		     (unsigned long long)bytes, strerror(-ret));
@@ -106,20 +136,33 @@ static void print_buffer(const struct buffer *buf,
 	       mode_name(info->mmap_mode));
 }
 
+static void hand_over(int fd, const struct buffer *buf, uint32_t to)
+{
+	int ret = demo_sync(fd, buf->alloc.handle, to, 0,
+			    buf->alloc.bytes_held);
+
+	if (ret)
+		errx(1, "cannot hand over a buffer: %s", strerror(-ret));
+}
+
 static void device_copy(int fd, const struct buffer *dst,
 			const struct buffer *src, uint64_t length)
 {
-	int ret = demo_copy(fd, dst->alloc.handle, 0, src->alloc.handle, 0,
-			    length);
+	int ret;
 
+	hand_over(fd, src, DMADEMO_SYNC_FOR_DEVICE);
+	hand_over(fd, dst, DMADEMO_SYNC_FOR_DEVICE);
+	ret = demo_copy(fd, dst->alloc.handle, 0, src->alloc.handle, 0, length);
 	if (ret)
 		errx(1, "the device cannot copy %llu bytes: %s",
 		     (unsigned long long)length, strerror(-ret));
+	hand_over(fd, dst, DMADEMO_SYNC_FOR_CPU);
 }
 
 static int do_info(void)
 {
 	struct dmademo_info info;
+	unsigned int i;
 
 	open_device(&info);
 	printf("version %u, requests of up to %llu bytes, mode %s, %s, DMA mask 0x%llx\n",
@@ -127,6 +170,42 @@ static int do_info(void)
 	       mode_name(info.mmap_mode),
 	       info.flags & DMADEMO_INFO_COHERENT ? "coherent" : "not coherent",
 	       (unsigned long long)info.dma_mask);
+	printf("up to %llu bytes in all buffers, %u buffers and %u transfers of a file, %s\n",
+	       (unsigned long long)info.max_device_bytes, info.max_buffers,
+	       info.max_transfers,
+	       info.flags & DMADEMO_INFO_EXPORT ? "dma-bufs in and out" :
+						  "dma-bufs in");
+	printf("strategies:");
+	for (i = 1; i < NR_STRATEGIES; i++)
+		if (info.strategies & 1U << i)
+			printf(" %s", strategies[i]);
+	printf("\n");
+	return 0;
+}
+
+static int do_alloc(uint64_t bytes)
+{
+	struct dmademo_info info;
+	int fd = open_device(&info), ret;
+	struct buffer buf = get_buffer(fd, bytes);
+	uint32_t by_device, by_cpu;
+	uint64_t i;
+
+	for (i = 0; i < buf.alloc.bytes_held; i++)
+		if (buf.map[i])
+			errx(1, "byte %llu is not 0", (unsigned long long)i);
+	for (i = 0; i < bytes; i++)
+		buf.map[i] = i ^ i >> 8 ^ i >> 16;
+	hand_over(fd, &buf, DMADEMO_SYNC_FOR_DEVICE);
+	ret = demo_crc32(fd, buf.alloc.handle, 0, bytes, &by_device);
+	if (ret)
+		errx(1, "the device cannot checksum: %s", strerror(-ret));
+	by_cpu = demo_cpu_crc32(buf.map, bytes);
+	if (by_device != by_cpu)
+		errx(1, "the device and the CPU see different data");
+	print_buffer(&buf, &info);
+	printf("zeroed, contiguous, crc32 0x%08x by the device and by the CPU\n",
+	       by_cpu);
 	return 0;
 }
 
@@ -180,15 +259,31 @@ static void write_all(const unsigned char *data, size_t length)
 static int do_copy(const char *path)
 {
 	struct dmademo_info info;
-	int fd = open_device(&info), in = open(path, O_RDONLY | O_CLOEXEC);
-	struct buffer src = get_buffer(fd, PIECE);
-	struct buffer dst = get_buffer(fd, PIECE);
+	int fd = open_device(&info), in = open(path, O_RDONLY | O_CLOEXEC), ret;
+	struct buffer src = {}, dst = {};
 	ssize_t n;
 
 	if (in < 0)
 		err(1, "cannot open %s", path);
+	if (user_memory) {
+		src.map = malloc(PIECE);
+		dst.map = malloc(PIECE);
+		if (!src.map || !dst.map)
+			errx(1, "no memory");
+	} else {
+		src = get_buffer(fd, PIECE);
+		dst = get_buffer(fd, PIECE);
+	}
 	while ((n = read(in, src.map, PIECE)) > 0) {
-		device_copy(fd, &dst, &src, n);
+		if (user_memory) {
+			ret = demo_copy_user(fd, dst.map, src.map, n);
+			if (ret)
+				errx(1, "the device cannot copy %zd bytes of user memory: %s%s",
+				     n, strerror(-ret),
+				     ret == -ENOMEM ? " (see ulimit -l)" : "");
+		} else {
+			device_copy(fd, &dst, &src, n);
+		}
 		write_all(dst.map, n);
 	}
 	if (n < 0)
@@ -212,6 +307,16 @@ static uint64_t parse_bytes(const char *arg)
 	return bytes;
 }
 
+static uint32_t parse_strategy(const char *arg)
+{
+	uint32_t i;
+
+	for (i = 0; i < NR_STRATEGIES; i++)
+		if (!strcmp(arg, strategies[i]))
+			return i;
+	errx(2, "there is no strategy %s, see dmademo --help", arg);
+}
+
 int main(int argc, char **argv)
 {
 	int opt;
@@ -220,10 +325,19 @@ int main(int argc, char **argv)
 		fputs(usage, stdout);
 		return 0;
 	}
-	while ((opt = getopt(argc, argv, "+d:h")) != -1) {
+	while ((opt = getopt(argc, argv, "+cd:hs:u")) != -1) {
 		switch (opt) {
 		case 'd':
 			device = optarg;
+			break;
+		case 's':
+			strategy = parse_strategy(optarg);
+			break;
+		case 'c':
+			alloc_flags = DMADEMO_ALLOC_CACHED;
+			break;
+		case 'u':
+			user_memory = true;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -237,6 +351,8 @@ int main(int argc, char **argv)
 
 	if (argc == 1 && !strcmp(argv[0], "info"))
 		return do_info();
+	if (argc == 2 && !strcmp(argv[0], "alloc"))
+		return do_alloc(parse_bytes(argv[1]));
 	if (argc == 1 && !strcmp(argv[0], "demo"))
 		return do_demo(PIECE);
 	if (argc == 2 && !strcmp(argv[0], "demo"))

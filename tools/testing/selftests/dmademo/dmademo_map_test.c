@@ -78,7 +78,7 @@ FIXTURE_SETUP(mapping)
 	self->size = PAGES * page_size;
 	self->fd = open(DEVICE, O_RDWR);
 	if (self->fd < 0 && errno == ENOENT)
-		SKIP(return, DEVICE " is not there: no dmademo driver");
+		SKIP(return, "%s is not there: no dmademo driver", DEVICE);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, demo_info(self->fd, &info));
 	self->mode = info.mmap_mode;

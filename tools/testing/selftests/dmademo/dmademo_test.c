@@ -31,7 +31,7 @@ FIXTURE_SETUP(dmademo)
 	self->size = PAGES * page_size;
 	self->fd = open(DEVICE, O_RDWR);
 	if (self->fd < 0 && errno == ENOENT)
-		SKIP(return, DEVICE " is not there: no dmademo driver");
+		SKIP(return, "%s is not there: no dmademo driver", DEVICE);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, demo_alloc(self->fd, self->size, &self->a));
 	ASSERT_EQ(0, demo_alloc(self->fd, self->size, &self->b));
@@ -51,6 +51,12 @@ TEST_F(dmademo, info)
 	EXPECT_LE(self->size, info.max_bytes);
 	EXPECT_GE(DMADEMO_MMAP_HUGE, info.mmap_mode);
 	EXPECT_LE(self->a.bus_addr + self->size - 1, info.dma_mask);
+	EXPECT_LE(self->size, info.max_device_bytes);
+	EXPECT_LE(1000, info.max_buffers);
+	EXPECT_LE(2, info.max_transfers);
+	EXPECT_TRUE(info.strategies & 1U << DMADEMO_STRATEGY_DEFAULT);
+	EXPECT_TRUE(info.strategies & 1U << DMADEMO_STRATEGY_DMA_MMAP);
+	EXPECT_EQ(0, info.__reserved);
 }
 
 TEST_F(dmademo, unknown_ioctl)
@@ -58,7 +64,7 @@ TEST_F(dmademo, unknown_ioctl)
 	struct dmademo_info info = { .size = sizeof(info) };
 
 	EXPECT_EQ(-ENOTTY,
-		  demo_call(self->fd, _IO(DMADEMO_IOC_TYPE, 4), &info));
+		  demo_call(self->fd, _IO(DMADEMO_IOC_TYPE, 8), &info));
 	EXPECT_EQ(-ENOTTY,
 		  demo_call(self->fd, _IO(DMADEMO_IOC_TYPE, 255), &info));
 	EXPECT_EQ(-ENOTTY, demo_call(self->fd, _IO('D', 0), &info));
@@ -74,6 +80,12 @@ TEST_F(dmademo, bad_pointer)
 	EXPECT_EQ(-EFAULT, demo_call(self->fd, DMADEMO_IOC_ALLOC, NULL));
 	EXPECT_EQ(-EFAULT, demo_call(self->fd, DMADEMO_IOC_FREE, NULL));
 	EXPECT_EQ(-EFAULT, demo_call(self->fd, DMADEMO_IOC_RUN, NULL));
+	EXPECT_EQ(-EFAULT, demo_call(self->fd, DMADEMO_IOC_WAIT, NULL));
+	EXPECT_EQ(-EFAULT, demo_call(self->fd, DMADEMO_IOC_SYNC, NULL));
+	EXPECT_EQ(-EFAULT, demo_call(self->fd, DMADEMO_IOC_EXPORT, NULL));
+	EXPECT_EQ(-EFAULT, demo_call(self->fd, DMADEMO_IOC_IMPORT, NULL));
+	EXPECT_EQ(-EFAULT, demo_call(self->fd, DMADEMO_IOC_INFO,
+				     (void *)(uintptr_t)-4096));
 }
 
 TEST_F(dmademo, struct_size)
@@ -216,17 +228,19 @@ TEST_F(dmademo, alloc_bad_size)
 		  demo_alloc(self->fd, UINT64_MAX - page_size + 2, &alloc));
 }
 
-TEST_F(dmademo, alloc_nonzero_padding)
+TEST_F(dmademo, alloc_unknown_flags)
 {
 	struct dmademo_alloc alloc = {
 		.size = sizeof(alloc),
 		.bytes = 1,
-		.flags = 1,
+		.flags = 1U << 2,
 	};
 
 	EXPECT_EQ(-EINVAL, demo_call(self->fd, DMADEMO_IOC_ALLOC, &alloc));
+	alloc.flags = DMADEMO_ALLOC_CACHED | DMADEMO_ALLOC_WRITE_COMBINE;
+	EXPECT_EQ(-EINVAL, demo_call(self->fd, DMADEMO_IOC_ALLOC, &alloc));
 	alloc.flags = 0;
-	alloc.__reserved = 1;
+	alloc.strategy = DMADEMO_STRATEGY_HUGE + 1;
 	EXPECT_EQ(-EINVAL, demo_call(self->fd, DMADEMO_IOC_ALLOC, &alloc));
 }
 
@@ -290,6 +304,149 @@ TEST_F(dmademo, free_twice)
 {
 	EXPECT_EQ(0, demo_free(self->fd, self->a.handle));
 	EXPECT_EQ(-ENOENT, demo_free(self->fd, self->a.handle));
+}
+
+static int dmademo_alloc_and_map(int fd, uint32_t strategy, uint32_t flags,
+				 size_t size, unsigned char **p)
+{
+	struct dmademo_alloc alloc;
+	int ret = demo_alloc_as(fd, size, strategy, flags, &alloc);
+
+	if (ret)
+		return ret;
+	*p = map(fd, &alloc);
+	return *p ? (int)alloc.handle : -errno;
+}
+
+/* The device sees what the CPU writes through each kind of mapping. */
+TEST_F(dmademo, alloc_each_strategy)
+{
+	struct dmademo_info info;
+	unsigned int strategy, supported = 0;
+
+	ASSERT_EQ(0, demo_info(self->fd, &info));
+	for (strategy = 0; strategy <= DMADEMO_STRATEGY_HUGE; strategy++) {
+		unsigned char *p;
+		uint32_t crc;
+		int handle;
+
+		handle = dmademo_alloc_and_map(self->fd, strategy, 0,
+					       self->size, &p);
+		if (!(info.strategies & 1U << strategy)) {
+			EXPECT_EQ(-EOPNOTSUPP, handle);
+			continue;
+		}
+		ASSERT_LT(0, handle);
+		memset(p, strategy, self->size);
+		ASSERT_EQ(0, demo_crc32(self->fd, handle, 0, self->size, &crc));
+		EXPECT_EQ(demo_cpu_crc32(p, self->size), crc);
+		ASSERT_EQ(0, demo_fill(self->fd, handle, 7, self->size - 7, 9));
+		EXPECT_TRUE(is_filled(p + 7, 9, self->size - 7));
+		ASSERT_EQ(0, munmap(p, self->size));
+		ASSERT_EQ(0, demo_free(self->fd, handle));
+		supported++;
+	}
+	/* the default and dma_mmap() at least, all but huge if it is coherent */
+	EXPECT_LE(info.flags & DMADEMO_INFO_COHERENT &&
+		  info.flags & DMADEMO_INFO_EXPORT ? 6 : 2, supported);
+}
+
+/* With a sync on each side, as a device needs that does not see the caches. */
+TEST_F(dmademo, alloc_cached)
+{
+	struct dmademo_alloc alloc;
+	unsigned char *p;
+	uint32_t crc;
+	int i;
+
+	ASSERT_EQ(0, demo_alloc_as(self->fd, self->size, 0,
+				   DMADEMO_ALLOC_CACHED, &alloc));
+	p = map(self->fd, &alloc);
+	ASSERT_NE(NULL, p);
+	for (i = 0; i < 3; i++) {
+		memset(p, 1 + i, self->size);
+		ASSERT_EQ(0, demo_sync(self->fd, alloc.handle,
+				       DMADEMO_SYNC_FOR_DEVICE, 0, self->size));
+		ASSERT_EQ(0, demo_crc32(self->fd, alloc.handle, 0, self->size,
+					&crc));
+		EXPECT_EQ(demo_cpu_crc32(p, self->size), crc);
+		ASSERT_EQ(0, demo_fill(self->fd, alloc.handle, 0, self->size,
+				       0x80 + i));
+		ASSERT_EQ(0, demo_sync(self->fd, alloc.handle,
+				       DMADEMO_SYNC_FOR_CPU, 0, self->size));
+		EXPECT_TRUE(is_filled(p, 0x80 + i, self->size));
+	}
+	ASSERT_EQ(0, demo_sync(self->fd, alloc.handle, DMADEMO_SYNC_FOR_DEVICE,
+			       self->size - 1, 1));
+}
+
+TEST_F(dmademo, alloc_cached_not_huge)
+{
+	struct dmademo_alloc alloc;
+
+	EXPECT_EQ(-EOPNOTSUPP, demo_alloc_as(self->fd, self->size,
+					     DMADEMO_STRATEGY_HUGE,
+					     DMADEMO_ALLOC_CACHED, &alloc));
+}
+
+TEST_F(dmademo, alloc_write_combine)
+{
+	unsigned char *p;
+	int handle;
+
+	handle = dmademo_alloc_and_map(self->fd, 0, DMADEMO_ALLOC_WRITE_COMBINE,
+				       self->size, &p);
+	ASSERT_LT(0, handle);
+	ASSERT_EQ(0, demo_fill(self->fd, handle, 0, self->size, 3));
+	EXPECT_TRUE(is_filled(p, 3, self->size));
+}
+
+TEST_F(dmademo, alloc_more_than_the_device_may)
+{
+	struct dmademo_alloc alloc[16];
+	struct dmademo_info info;
+	const uint64_t bytes = 64 << 20;
+	int ret, nr = 0;
+
+	ASSERT_EQ(0, demo_info(self->fd, &info));
+	if (info.max_device_bytes >= 16 * bytes)
+		SKIP(return, "needs a lower limit, dmademo.max_device_bytes=");
+	do {
+		ret = demo_alloc(self->fd, bytes, &alloc[nr]);
+	} while (!ret && ++nr < 16);
+	EXPECT_TRUE(ret == -EDQUOT || ret == -ENOMEM);
+	EXPECT_GE(info.max_device_bytes, nr * bytes + 2 * self->size);
+	/* Others are limited too, until something is freed. */
+	while (nr--)
+		ASSERT_EQ(0, demo_free(self->fd, alloc[nr].handle));
+	ASSERT_EQ(0, demo_alloc(self->fd, bytes, &alloc[0]));
+}
+
+TEST_F(dmademo, sync_bad_arguments)
+{
+	const uint32_t a = self->a.handle;
+	const uint64_t size = self->size;
+	struct dmademo_sync arg = {
+		.size = sizeof(arg),
+		.flags = DMADEMO_SYNC_FOR_CPU,
+		.handle = a,
+		.length = 1,
+		.__reserved = 1,
+	};
+
+	EXPECT_EQ(-EINVAL, demo_call(self->fd, DMADEMO_IOC_SYNC, &arg));
+	EXPECT_EQ(-EINVAL, demo_sync(self->fd, a, 0, 0, 1));
+	EXPECT_EQ(-EINVAL, demo_sync(self->fd, a, 3, 0, 1));
+	EXPECT_EQ(-EINVAL, demo_sync(self->fd, a, 4, 0, 1));
+	EXPECT_EQ(-EINVAL, demo_sync(self->fd, a, 1, 0, 0));
+	EXPECT_EQ(-ERANGE, demo_sync(self->fd, a, 1, 0, size + 1));
+	EXPECT_EQ(-ERANGE, demo_sync(self->fd, a, 1, size, 1));
+	EXPECT_EQ(-ERANGE, demo_sync(self->fd, a, 1, UINT64_MAX, 2));
+	EXPECT_EQ(-ERANGE, demo_sync(self->fd, a, 1, 1, UINT64_MAX));
+	EXPECT_EQ(-ENOENT, demo_sync(self->fd, 0, 1, 0, 1));
+	EXPECT_EQ(-ENOENT, demo_sync(self->fd, self->b.handle + 1, 1, 0, 1));
+	EXPECT_EQ(0, demo_sync(self->fd, a, 1, 0, size));
+	EXPECT_EQ(0, demo_sync(self->fd, a, 2, size - 1, 1));
 }
 
 TEST_F(dmademo, many_buffers)
@@ -363,6 +520,27 @@ TEST_F(dmademo, fill)
 	EXPECT_EQ(0, a[self->size - 1]);
 }
 
+TEST_F(dmademo, reverse)
+{
+	unsigned char *a = map(self->fd, &self->a);
+	unsigned char *b = map(self->fd, &self->b);
+	const size_t length = self->size - 5;
+	size_t i;
+
+	ASSERT_NE(NULL, a);
+	ASSERT_NE(NULL, b);
+	for (i = 0; i < self->size; i++)
+		a[i] = i ^ i >> 8 ^ i >> 16;
+	ASSERT_EQ(0, demo_reverse(self->fd, self->b.handle, 2, self->a.handle, 3,
+				  length));
+	EXPECT_EQ(0, b[1]);
+	EXPECT_EQ(0, b[2 + length]);
+	for (i = 0; i < length; i++)
+		if (b[2 + i] != a[3 + length - 1 - i])
+			break;
+	EXPECT_EQ(length, i);
+}
+
 TEST_F(dmademo, crc32)
 {
 	unsigned char *a = map(self->fd, &self->a);
@@ -387,8 +565,8 @@ TEST_F(dmademo, run_past_the_end)
 	EXPECT_EQ(-ERANGE, demo_copy(self->fd, b, 0, a, 1, size));
 	EXPECT_EQ(-ERANGE, demo_copy(self->fd, b, size, a, 0, 1));
 	EXPECT_EQ(-ERANGE, demo_copy(self->fd, b, 0, a, UINT64_MAX, 2));
-	EXPECT_EQ(-ERANGE, demo_copy(self->fd, b, 2, a, 0, UINT64_MAX));
-	EXPECT_EQ(-ERANGE, demo_copy(self->fd, b, 0, a, size - 1,
+	EXPECT_EQ(-EINVAL, demo_copy(self->fd, b, 2, a, 0, UINT64_MAX));
+	EXPECT_EQ(-EINVAL, demo_copy(self->fd, b, 0, a, size - 1,
 				     UINT64_MAX - size + 2));
 }
 
@@ -429,6 +607,13 @@ TEST_F(dmademo, run_bad_arguments)
 			.src = self->a.handle,
 			.length = 1,
 		},
+		{
+			.size = sizeof(good[0]),
+			.op = DMADEMO_OP_REVERSE,
+			.src = self->a.handle,
+			.dst = self->b.handle,
+			.length = 1,
+		},
 	};
 	struct dmademo_run run;
 	int op;
@@ -441,13 +626,15 @@ TEST_F(dmademo, run_bad_arguments)
 			  demo_call(self->fd, DMADEMO_IOC_RUN, &run)); \
 	} while (0)
 
-	for (op = DMADEMO_OP_COPY; op <= DMADEMO_OP_CRC32; op++) {
+	for (op = DMADEMO_OP_COPY; op <= DMADEMO_OP_REVERSE; op++) {
 		run = good[op];
 		ASSERT_EQ(0, demo_call(self->fd, DMADEMO_IOC_RUN, &run));
-		EXPECT_INVAL(op, op, DMADEMO_OP_CRC32 + 1);
+		EXPECT_INVAL(op, op, DMADEMO_OP_REVERSE + 1);
 		EXPECT_INVAL(op, op, UINT32_MAX);
 		EXPECT_INVAL(op, length, 0);
-		EXPECT_INVAL(op, __reserved, 1);
+		EXPECT_INVAL(op, length, (1ULL << 30) + 1);
+		EXPECT_INVAL(op, flags, DMADEMO_RUN_DST_BUS << 1);
+		EXPECT_INVAL(op, cookie, 1);
 		EXPECT_INVAL(op, value, 256);
 	}
 	EXPECT_INVAL(DMADEMO_OP_COPY, value, 1);

@@ -5,9 +5,12 @@
 #ifndef DMADEMO_TEST_H
 #define DMADEMO_TEST_H
 
+#include <stdlib.h>
+
 #include "dmademo_user.h"
 
-#define DEVICE "/dev/dmademo0"
+/* The device to test. */
+#define DEVICE (getenv("DMADEMO_DEVICE") ?: "/dev/dmademo0")
 
 static size_t page_size;
 

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * DMA demo device: buffers as dma-bufs, and dma-bufs as buffers.
+ *
+ * Each page of a buffer of the custom DMA ops has a reference of its own.  A
+ * dma-buf takes one more on each, so that the memory stays for other devices when
+ * this one has gone.
+ */
+#include <linux/dma-buf.h>
+#include <linux/dma-mapping.h>
+#include <linux/fcntl.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+
+#include "dmademo.h"
+
+MODULE_IMPORT_NS("DMA_BUF");
+
+/**
+ * struct dmademo_dmabuf - a buffer that is a dma-buf
+ * @buf: The buffer.
+ * @page: Its first page.
+ * @size: Bytes.
+ * @lock: Protects @users.
+ * @users: The devices that are attached.
+ */
+struct dmademo_dmabuf {
+	struct dmademo_buffer	*buf;
+	struct page		*page;
+	size_t			size;
+	struct mutex		lock; /* see above */
+	struct list_head	users;
+};
+
+/**
+ * struct dmademo_dmabuf_user - a device that is attached to a dma-buf
+ * @node: In &dmademo_dmabuf.users.
+ * @dev: The device.
+ * @sgt: The memory as the device sees it while it is mapped.
+ * @mapped: It is.
+ */
+struct dmademo_dmabuf_user {
+	struct list_head	node;
+	struct device		*dev;
+	struct sg_table		sgt;
+	bool			mapped;
+};
+
+static int dmademo_dmabuf_attach(struct dma_buf *dmabuf,
+				 struct dma_buf_attachment *attachment)
+{
+	struct dmademo_dmabuf *ddb = dmabuf->priv;
+	struct dmademo_dmabuf_user *user;
+	int ret;
+
+	user = kzalloc_obj(*user);
+	if (!user)
+		return -ENOMEM;
+	/* Physically contiguous, and at most DMADEMO_MAX_BYTES. */
+	ret = sg_alloc_table(&user->sgt, 1, GFP_KERNEL);
+	if (ret) {
+		kfree(user);
+		return ret;
+	}
+	sg_set_page(user->sgt.sgl, ddb->page, ddb->size, 0);
+	user->dev = attachment->dev;
+	attachment->priv = user;
+	guard(mutex)(&ddb->lock);
+	list_add(&user->node, &ddb->users);
+	return 0;
+}
+
+static void dmademo_dmabuf_detach(struct dma_buf *dmabuf,
+				  struct dma_buf_attachment *attachment)
+{
+	struct dmademo_dmabuf_user *user = attachment->priv;
+	struct dmademo_dmabuf *ddb = dmabuf->priv;
+
+	scoped_guard(mutex, &ddb->lock)
+		list_del(&user->node);
+	sg_free_table(&user->sgt);
+	kfree(user);
+}
+
+static struct sg_table *
+dmademo_dmabuf_map(struct dma_buf_attachment *attachment,
+		   enum dma_data_direction dir)
+{
+	struct dmademo_dmabuf *ddb = attachment->dmabuf->priv;
+	struct dmademo_dmabuf_user *user = attachment->priv;
+	int ret;
+
+	guard(mutex)(&ddb->lock);
+	ret = dma_map_sgtable(user->dev, &user->sgt, dir, 0);
+	if (ret)
+		return ERR_PTR(ret);
+	user->mapped = true;
+	return &user->sgt;
+}
+
+static void dmademo_dmabuf_unmap(struct dma_buf_attachment *attachment,
+				 struct sg_table *sgt,
+				 enum dma_data_direction dir)
+{
+	struct dmademo_dmabuf *ddb = attachment->dmabuf->priv;
+	struct dmademo_dmabuf_user *user = attachment->priv;
+
+	guard(mutex)(&ddb->lock);
+	user->mapped = false;
+	dma_unmap_sgtable(user->dev, sgt, dir, 0);
+}
+
+static int dmademo_dmabuf_begin(struct dma_buf *dmabuf,
+				enum dma_data_direction dir)
+{
+	struct dmademo_dmabuf *ddb = dmabuf->priv;
+	struct dmademo_dmabuf_user *user;
+
+	guard(mutex)(&ddb->lock);
+	list_for_each_entry(user, &ddb->users, node)
+		if (user->mapped)
+			dma_sync_sgtable_for_cpu(user->dev, &user->sgt, dir);
+	return 0;
+}
+
+static int dmademo_dmabuf_end(struct dma_buf *dmabuf,
+			      enum dma_data_direction dir)
+{
+	struct dmademo_dmabuf *ddb = dmabuf->priv;
+	struct dmademo_dmabuf_user *user;
+
+	guard(mutex)(&ddb->lock);
+	list_for_each_entry(user, &ddb->users, node)
+		if (user->mapped)
+			dma_sync_sgtable_for_device(user->dev, &user->sgt, dir);
+	return 0;
+}
+
+/* The VMA holds the dma-buf, and that the memory, in whatever mode it is. */
+static int dmademo_dmabuf_mmap(struct dma_buf *dmabuf,
+			       struct vm_area_struct *vma)
+{
+	struct dmademo_dmabuf *ddb = dmabuf->priv;
+	int idx, ret;
+
+	if (!dmademo_enter(ddb->buf->dd, &idx))
+		return -ENODEV;
+	ret = dmademo_dma_mmap(ddb->buf, vma);
+	dmademo_exit(idx);
+	return ret;
+}
+
+static void dmademo_dmabuf_free(struct dmademo_dmabuf *ddb)
+{
+	unsigned long i;
+
+	for (i = 0; i < ddb->size >> PAGE_SHIFT; i++)
+		put_page(ddb->page + i);
+	dmademo_buffer_put(ddb->buf);
+	mutex_destroy(&ddb->lock);
+	kfree(ddb);
+}
+
+static void dmademo_dmabuf_release(struct dma_buf *dmabuf)
+{
+	dmademo_dmabuf_free(dmabuf->priv);
+}
+
+static const struct dma_buf_ops dmademo_dmabuf_ops = {
+	.attach			= dmademo_dmabuf_attach,
+	.detach			= dmademo_dmabuf_detach,
+	.map_dma_buf		= dmademo_dmabuf_map,
+	.unmap_dma_buf		= dmademo_dmabuf_unmap,
+	.begin_cpu_access	= dmademo_dmabuf_begin,
+	.end_cpu_access		= dmademo_dmabuf_end,
+	.mmap			= dmademo_dmabuf_mmap,
+	.release		= dmademo_dmabuf_release,
+};
+
+/* Others' memory does not come with a reference on each page. */
+bool dmademo_can_export(struct dmademo *dd)
+{
+	return !dd->way->no_provider && !dd->own_memory;
+}
+
+/**
+ * dmademo_export - make a buffer a dma-buf
+ * @buf: the buffer; its device is entered
+ * @fd_flags: flags of the file
+ *
+ * Return: the dma-buf, which has taken a reference on @buf, or an error:
+ * -EOPNOTSUPP or -ENOMEM.
+ */
+struct dma_buf *dmademo_export(struct dmademo_buffer *buf, u32 fd_flags)
+{
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+	struct dmademo_dmabuf *ddb;
+	struct dma_buf *dmabuf;
+	struct sg_table sgt;
+	unsigned long i;
+	int ret;
+
+	if (!buf->way || !dmademo_can_export(buf->dd))
+		return ERR_PTR(-EOPNOTSUPP);
+	ddb = kzalloc_obj(*ddb, GFP_KERNEL_ACCOUNT);
+	if (!ddb)
+		return ERR_PTR(-ENOMEM);
+	if (buf->flags & DMADEMO_ALLOC_CACHED) {
+		ddb->page = virt_to_page(buf->cpu_addr);
+	} else {
+		ret = dma_get_sgtable_attrs(buf->dd->dev, &sgt, buf->cpu_addr,
+					    buf->region.seg.addr, buf->size,
+					    dmademo_buffer_attrs(buf));
+		if (ret) {
+			kfree(ddb);
+			return ERR_PTR(ret);
+		}
+		ddb->page = sg_page(sgt.sgl);
+		sg_free_table(&sgt);
+	}
+	mutex_init(&ddb->lock);
+	INIT_LIST_HEAD(&ddb->users);
+	ddb->size = buf->size;
+	ddb->buf = buf;
+	kref_get(&buf->ref);
+	for (i = 0; i < ddb->size >> PAGE_SHIFT; i++)
+		get_page(ddb->page + i);
+
+	info.ops = &dmademo_dmabuf_ops;
+	info.size = ddb->size;
+	info.flags = fd_flags;
+	info.priv = ddb;
+	dmabuf = dma_buf_export(&info);
+	if (IS_ERR(dmabuf))
+		dmademo_dmabuf_free(ddb);
+	return dmabuf;
+}
+
+/**
+ * dmademo_import - take a dma-buf as a buffer
+ * @dd: the device, entered
+ * @fd: file descriptor of the dma-buf
+ *
+ * The device has it mapped for as long as it is imported; who else uses it has
+ * DMA_BUF_IOCTL_SYNC and fences to agree with the device.
+ *
+ * Return: the buffer with a reference for the caller, or an error.
+ */
+struct dmademo_buffer *dmademo_import(struct dmademo *dd, int fd)
+{
+	struct dma_buf *dmabuf = dma_buf_get(fd);
+	struct dma_buf_attachment *attachment;
+	struct dmademo_buffer *buf;
+	int ret;
+
+	if (IS_ERR(dmabuf))
+		return ERR_CAST(dmabuf);
+	ret = -EINVAL;
+	if (!dmabuf->size || dmabuf->size > DMADEMO_MAX_BYTES)
+		goto out_put;
+	ret = -ENOMEM;
+	buf = dmademo_buffer_new(dd, dmabuf->size);
+	if (!buf)
+		goto out_put;
+
+	attachment = dma_buf_attach(dmabuf, dd->dev);
+	if (IS_ERR(attachment)) {
+		ret = PTR_ERR(attachment);
+		goto out_put_buf;
+	}
+	buf->sgt = dma_buf_map_attachment_unlocked(attachment,
+						   DMA_BIDIRECTIONAL);
+	if (IS_ERR(buf->sgt)) {
+		ret = PTR_ERR(buf->sgt);
+		goto out_detach;
+	}
+	ret = dmademo_memory_of_sgt(&buf->mem, buf->sgt);
+	if (ret)
+		goto out_unmap;
+	buf->attachment = attachment;
+	dmademo_buffer_add(buf);
+	return buf;
+
+out_unmap:
+	dma_buf_unmap_attachment_unlocked(attachment, buf->sgt,
+					  DMA_BIDIRECTIONAL);
+out_detach:
+	dma_buf_detach(dmabuf, attachment);
+out_put_buf:
+	dmademo_buffer_put(buf);
+out_put:
+	dma_buf_put(dmabuf);
+	return ERR_PTR(ret);
+}
+
+/* The device no longer needs a dma-buf. */
+void dmademo_import_release(struct dmademo_buffer *buf)
+{
+	struct dma_buf *dmabuf = buf->attachment->dmabuf;
+
+	kvfree(buf->mem.regions);
+	dma_buf_unmap_attachment_unlocked(buf->attachment, buf->sgt,
+					  DMA_BIDIRECTIONAL);
+	dma_buf_detach(dmabuf, buf->attachment);
+	dma_buf_put(dmabuf);
+}

@@ -1,0 +1,507 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * DMA demo device: transfers, from the call to the completion.
+ *
+ * A transfer belongs to the file that it was asked for on.  It is in the file's
+ * list of pending ones, and the engine has its descriptor, until the interrupt
+ * handler takes it back.
+ */
+#include <linux/capability.h>
+#include <linux/interrupt.h>
+#include <linux/math.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "dmademo.h"
+
+/**
+ * struct dmademo_side - one side of a transfer
+ * @buf: A buffer, or
+ * @user: user memory, or neither.
+ */
+struct dmademo_side {
+	struct dmademo_buffer	*buf;
+	struct dmademo_user	*user;
+};
+
+/**
+ * struct dmademo_transfer - one transfer
+ * @node: In one of the file's lists.
+ * @df: The file.
+ * @desc: What the engine has.
+ * @src: What it reads.
+ * @dst: What it writes.
+ * @cookie: Its name.
+ * @async: Its completion is kept for user space.
+ * @done: It is completed.
+ */
+struct dmademo_transfer {
+	struct list_head	node;
+	struct dmademo_file	*df;
+	struct dmademo_desc	desc;
+	struct dmademo_side	src;
+	struct dmademo_side	dst;
+	u64			cookie;
+	bool			async;
+	bool			done;
+};
+
+#define RUN_SRC_FLAGS	(DMADEMO_RUN_SRC_USER | DMADEMO_RUN_SRC_BUS)
+#define RUN_DST_FLAGS	(DMADEMO_RUN_DST_USER | DMADEMO_RUN_DST_BUS)
+#define RUN_FLAGS	(DMADEMO_RUN_ASYNC | RUN_SRC_FLAGS | RUN_DST_FLAGS)
+
+static bool dmademo_run_reads(const struct dmademo_run *arg)
+{
+	return arg->op != DMADEMO_OP_FILL;
+}
+
+static bool dmademo_run_writes(const struct dmademo_run *arg)
+{
+	return arg->op != DMADEMO_OP_CRC32;
+}
+
+/* One side; @flags are the two that say that it is no buffer. */
+static int dmademo_run_check_side(bool used, u32 handle, u64 offset, u64 length,
+				  u32 flags)
+{
+	u64 last;
+
+	if (!used)
+		return handle || offset || flags ? -EINVAL : 0;
+	if (!flags) /* handle and range are looked at later */
+		return 0;
+	if (handle || !is_power_of_2(flags) ||
+	    check_add_overflow(offset, length - 1, &last))
+		return -EINVAL;
+	return 0;
+}
+
+/**
+ * dmademo_run_check - look at the arguments of a transfer
+ * @arg: the arguments
+ *
+ * Handles, and ranges within buffers, are looked at later.
+ *
+ * Return: 0 or -EINVAL.
+ */
+int dmademo_run_check(const struct dmademo_run *arg)
+{
+	const u32 src_flags = arg->flags & RUN_SRC_FLAGS;
+	const u32 dst_flags = arg->flags & RUN_DST_FLAGS;
+	bool same;
+
+	if (arg->cookie || arg->flags & ~RUN_FLAGS ||
+	    arg->op > DMADEMO_OP_REVERSE ||
+	    !arg->length || arg->length > DMADEMO_MAX_BYTES ||
+	    arg->value > (arg->op == DMADEMO_OP_FILL ? U8_MAX : 0) ||
+	    dmademo_run_check_side(dmademo_run_reads(arg), arg->src,
+				   arg->src_offset, arg->length, src_flags) ||
+	    dmademo_run_check_side(dmademo_run_writes(arg), arg->dst,
+				   arg->dst_offset, arg->length, dst_flags))
+		return -EINVAL;
+
+	/* The flags of the two sides are neighbours. */
+	same = src_flags << 1 == dst_flags && arg->src == arg->dst;
+	if (dmademo_run_reads(arg) && dmademo_run_writes(arg) && same &&
+	    abs_diff(arg->src_offset, arg->dst_offset) < arg->length)
+		return -EINVAL;
+	return 0;
+}
+
+static void dmademo_side_put(struct dmademo_side *side, bool written)
+{
+	if (side->user)
+		dmademo_user_unmap(side->user, written);
+	dmademo_buffer_put(side->buf);
+}
+
+/* Makes one side of a transfer ready for the engine. */
+static int dmademo_side_get(struct dmademo_file *df, struct dmademo_side *side,
+			    u32 handle, u64 offset, size_t length, u32 flags,
+			    enum dma_data_direction dir,
+			    struct dmademo_seg **segs, unsigned int *nr)
+{
+	const struct dmademo_memory *mem;
+
+	if (flags & (DMADEMO_RUN_SRC_BUS | DMADEMO_RUN_DST_BUS)) {
+		*segs = kvmalloc_array(1, sizeof(**segs), GFP_KERNEL_ACCOUNT);
+		if (!*segs)
+			return -ENOMEM;
+		**segs = (struct dmademo_seg){ offset, length };
+		*nr = 1;
+		return (*segs)->addr == offset ? 0 : -EINVAL;
+	}
+	if (flags) {
+		struct dmademo_user *user;
+
+		if (offset > ULONG_MAX - (length - 1))
+			return -EFAULT;
+		user = dmademo_user_map(df->dd, offset, length, dir);
+		if (IS_ERR(user))
+			return PTR_ERR(user);
+		side->user = user;
+		mem = dmademo_user_memory(user);
+		offset = 0;
+	} else {
+		side->buf = dmademo_buffer_get(df, handle);
+		if (!side->buf)
+			return -ENOENT;
+		if (offset >= side->buf->size ||
+		    length > side->buf->size - offset)
+			return -ERANGE;
+		mem = &side->buf->mem;
+	}
+	*segs = dmademo_slice(mem, offset, length, nr);
+	return *segs ? 0 : -ENOMEM;
+}
+
+static void dmademo_transfer_free(struct dmademo_transfer *t)
+{
+	kvfree(t->desc.src);
+	kvfree(t->desc.dst);
+	kfree(t);
+}
+
+static struct dmademo_transfer *dmademo_transfer_new(struct dmademo_file *df,
+						     const struct dmademo_run *arg)
+{
+	struct dmademo_transfer *t = kzalloc_obj(*t, GFP_KERNEL_ACCOUNT);
+	int ret = 0;
+
+	if (!t)
+		return ERR_PTR(-ENOMEM);
+	t->df = df;
+	t->async = arg->flags & DMADEMO_RUN_ASYNC;
+	t->desc.op = arg->op;
+	t->desc.length = arg->length;
+	t->desc.value = arg->value;
+	if (dmademo_run_reads(arg))
+		ret = dmademo_side_get(df, &t->src, arg->src, arg->src_offset,
+				       arg->length, arg->flags & RUN_SRC_FLAGS,
+				       DMA_TO_DEVICE, &t->desc.src,
+				       &t->desc.nr_src);
+	if (!ret && dmademo_run_writes(arg))
+		ret = dmademo_side_get(df, &t->dst, arg->dst, arg->dst_offset,
+				       arg->length, arg->flags & RUN_DST_FLAGS,
+				       DMA_FROM_DEVICE, &t->desc.dst,
+				       &t->desc.nr_dst);
+	if (ret) {
+		dmademo_side_put(&t->dst, false);
+		dmademo_side_put(&t->src, false);
+		dmademo_transfer_free(t);
+		return ERR_PTR(ret);
+	}
+	return t;
+}
+
+/* Hands a transfer to the engine.  The device is entered. */
+static int dmademo_transfer_submit(struct dmademo_transfer *t)
+{
+	struct dmademo_file *df = t->df;
+
+	scoped_guard(spinlock, &df->lock) {
+		if (df->nr_transfers == DMADEMO_MAX_TRANSFERS)
+			return -EAGAIN;
+		df->nr_transfers++;
+		t->cookie = ++df->last_cookie;
+		list_add_tail(&t->node, &df->pending);
+	}
+	atomic_inc(&df->dd->nr_transfers);
+	dmademo_engine_submit(&df->dd->engine, &t->desc);
+	return 0;
+}
+
+/* The engine is done with it: takes back what it had. */
+static void dmademo_transfer_done(struct dmademo_transfer *t)
+{
+	struct dmademo_file *df = t->df;
+	struct dmademo *dd = df->dd;
+
+	dmademo_side_put(&t->dst, true);
+	dmademo_side_put(&t->src, false);
+	scoped_guard(spinlock, &df->lock) {
+		t->done = true;
+		if (t->async)
+			list_move_tail(&t->node, &df->completed);
+		else
+			list_del(&t->node);
+		/* The file, and with it @t, may go as soon as this is unlocked. */
+		wake_up_all(&df->wait);
+	}
+	if (atomic_dec_and_test(&dd->nr_transfers))
+		wake_up_all(&dd->idle);
+}
+
+/* Nothing to do before it is known which transfers are done. */
+static irqreturn_t dmademo_irq(int irq, void *data)
+{
+	return IRQ_WAKE_THREAD;
+}
+
+/* To unmap and to unpin memory may sleep. */
+static irqreturn_t dmademo_irq_thread(int irq, void *data)
+{
+	struct dmademo *dd = data;
+	struct dmademo_desc *desc, *next;
+	LIST_HEAD(finished);
+
+	dmademo_engine_fetch(&dd->engine, &finished);
+	list_for_each_entry_safe(desc, next, &finished, node)
+		dmademo_transfer_done(container_of(desc,
+						   struct dmademo_transfer,
+						   desc));
+	return IRQ_HANDLED;
+}
+
+int dmademo_request_irq(struct dmademo *dd)
+{
+	return devm_request_threaded_irq(dd->dev, dd->engine.irq, dmademo_irq,
+					 dmademo_irq_thread, 0,
+					 dev_name(dd->dev), dd);
+}
+
+static bool dmademo_transfer_is_done(struct dmademo_transfer *t)
+{
+	guard(spinlock)(&t->df->lock);
+	return t->done;
+}
+
+/* Waits for a transfer that nobody else waits for, and frees it. */
+static int dmademo_transfer_wait(struct dmademo_transfer *t, u32 *value)
+{
+	struct dmademo_file *df = t->df;
+	int ret, idx;
+
+	ret = wait_event_interruptible(df->wait, dmademo_transfer_is_done(t));
+	if (ret) {
+		/* If the device is gone, it is stopped already. */
+		if (dmademo_enter(df->dd, &idx)) {
+			dmademo_engine_stop(&df->dd->engine, &t->desc,
+					    -ECANCELED);
+			dmademo_exit(idx);
+		}
+		wait_event(df->wait, dmademo_transfer_is_done(t));
+	}
+	ret = t->desc.status == -ECANCELED ? -EINTR : t->desc.status;
+	*value = t->desc.value;
+	scoped_guard(spinlock, &df->lock)
+		df->nr_transfers--;
+	dmademo_transfer_free(t);
+	return ret;
+}
+
+/**
+ * dmademo_run - do a transfer, or start it
+ * @df: the file
+ * @arg: what to do; value and cookie are output
+ *
+ * Return: as DMADEMO_IOC_RUN.
+ */
+int dmademo_run(struct dmademo_file *df, struct dmademo_run *arg)
+{
+	struct dmademo_transfer *t;
+	int ret, idx;
+
+	ret = dmademo_run_check(arg);
+	if (ret)
+		return ret;
+	if (arg->flags & (DMADEMO_RUN_SRC_BUS | DMADEMO_RUN_DST_BUS) &&
+	    !capable(CAP_SYS_RAWIO))
+		return -EPERM;
+
+	if (!dmademo_enter(df->dd, &idx))
+		return -ENODEV;
+	t = dmademo_transfer_new(df, arg);
+	if (IS_ERR(t)) {
+		ret = PTR_ERR(t);
+	} else {
+		ret = dmademo_transfer_submit(t);
+		if (ret) {
+			dmademo_side_put(&t->dst, false);
+			dmademo_side_put(&t->src, false);
+			dmademo_transfer_free(t);
+		}
+	}
+	dmademo_exit(idx);
+	if (ret)
+		return ret;
+	if (!(arg->flags & DMADEMO_RUN_ASYNC))
+		return dmademo_transfer_wait(t, &arg->value);
+	arg->cookie = t->cookie;
+	return 0;
+}
+
+/* -ENOENT, or 0 with a completed transfer taken off the list or NULL. */
+static int dmademo_transfer_take(struct dmademo_file *df, u64 cookie,
+				 struct dmademo_transfer **found)
+{
+	struct dmademo_transfer *t;
+
+	*found = NULL;
+	guard(spinlock)(&df->lock);
+	list_for_each_entry(t, &df->completed, node) {
+		if (t->cookie != cookie)
+			continue;
+		list_del(&t->node);
+		df->nr_transfers--;
+		*found = t;
+		return 0;
+	}
+	list_for_each_entry(t, &df->pending, node)
+		if (t->async && t->cookie == cookie)
+			return 0;
+	return -ENOENT;
+}
+
+/**
+ * dmademo_wait - wait for the completion of one transfer
+ * @df: the file
+ * @arg: which, and how long; status and value are output
+ *
+ * Return: 0, -ENOENT, -ETIMEDOUT or -EINTR.
+ */
+int dmademo_wait(struct dmademo_file *df, struct dmademo_wait *arg)
+{
+	const u64 timeout = min_t(u64, arg->timeout_ns, KTIME_MAX);
+	struct dmademo_transfer *t = NULL;
+	int err = 0, ret;
+
+	ret = wait_event_interruptible_hrtimeout(df->wait,
+			(err = dmademo_transfer_take(df, arg->cookie, &t)) || t,
+			ns_to_ktime(timeout));
+	if (t) {
+		arg->status = t->desc.status;
+		arg->value = t->desc.value;
+		dmademo_transfer_free(t);
+		return 0;
+	}
+	if (err)
+		return err;
+	return ret == -ETIME ? -ETIMEDOUT : -EINTR;
+}
+
+bool dmademo_has_completions(struct dmademo_file *df)
+{
+	guard(spinlock)(&df->lock);
+	return !list_empty(&df->completed);
+}
+
+/* The one that was completed first, or NULL. */
+static struct dmademo_transfer *dmademo_transfer_pop(struct dmademo_file *df)
+{
+	struct dmademo_transfer *t;
+
+	guard(spinlock)(&df->lock);
+	t = list_first_entry_or_null(&df->completed, struct dmademo_transfer,
+				     node);
+	if (t) {
+		list_del(&t->node);
+		df->nr_transfers--;
+	}
+	return t;
+}
+
+/**
+ * dmademo_completion_read - give the oldest completion to user space
+ * @df: the file
+ * @to: where to
+ *
+ * Return: 1 if it was given, 0 if there is none, or -EFAULT, in which case it
+ * stays.
+ */
+int dmademo_completion_read(struct dmademo_file *df, char __user *to)
+{
+	struct dmademo_transfer *t = dmademo_transfer_pop(df);
+	struct dmademo_completion completion;
+
+	if (!t)
+		return 0;
+	completion = (struct dmademo_completion){
+		.cookie	= t->cookie,
+		.status	= t->desc.status,
+		.value	= t->desc.value,
+	};
+	if (copy_to_user(to, &completion, sizeof(completion))) {
+		guard(spinlock)(&df->lock);
+		list_add(&t->node, &df->completed);
+		df->nr_transfers++;
+		wake_up_all(&df->wait);
+		return -EFAULT;
+	}
+	dmademo_transfer_free(t);
+	return 1;
+}
+
+/* Stops all that is under way.  The caller holds the file's lock. */
+static void dmademo_file_stop(struct dmademo_file *df, u64 cookie, int error)
+{
+	struct dmademo_transfer *t;
+
+	list_for_each_entry(t, &df->pending, node)
+		if (!cookie || t->cookie == cookie)
+			dmademo_engine_stop(&df->dd->engine, &t->desc, error);
+}
+
+static bool dmademo_file_is_idle(struct dmademo_file *df)
+{
+	guard(spinlock)(&df->lock);
+	return list_empty(&df->pending);
+}
+
+/**
+ * dmademo_transfer_discard - cancel a transfer whose cookie nobody knows
+ * @df: the file
+ * @cookie: the cookie; may be guessed, and waited for, all the same
+ */
+void dmademo_transfer_discard(struct dmademo_file *df, u64 cookie)
+{
+	struct dmademo_transfer *t = NULL;
+	int idx;
+
+	/* If the device is gone, it is stopped already. */
+	if (dmademo_enter(df->dd, &idx)) {
+		scoped_guard(spinlock, &df->lock)
+			dmademo_file_stop(df, cookie, -ECANCELED);
+		dmademo_exit(idx);
+	}
+	wait_event(df->wait, dmademo_transfer_take(df, cookie, &t) || t);
+	if (t)
+		dmademo_transfer_free(t);
+}
+
+/**
+ * dmademo_transfers_cancel - cancel all of a file that nobody uses any more
+ * @df: the file
+ */
+void dmademo_transfers_cancel(struct dmademo_file *df)
+{
+	struct dmademo_transfer *t;
+	int idx;
+
+	if (dmademo_enter(df->dd, &idx)) {
+		scoped_guard(spinlock, &df->lock)
+			dmademo_file_stop(df, 0, -ECANCELED);
+		dmademo_exit(idx);
+	}
+	wait_event(df->wait, dmademo_file_is_idle(df));
+	while ((t = dmademo_transfer_pop(df)))
+		dmademo_transfer_free(t);
+}
+
+/**
+ * dmademo_transfers_stop - end all transfers of a device
+ * @dd: the device, which gets no more
+ */
+void dmademo_transfers_stop(struct dmademo *dd)
+{
+	struct dmademo_file *df;
+
+	scoped_guard(mutex, &dd->lock)
+		list_for_each_entry(df, &dd->files, node)
+			scoped_guard(spinlock, &df->lock)
+				dmademo_file_stop(df, 0, -ENODEV);
+	wait_event(dd->idle, !atomic_read(&dd->nr_transfers));
+}
