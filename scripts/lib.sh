@@ -111,6 +111,9 @@ need() {
 			;;
 		lint)
 			have shellcheck || pkgs+=(shellcheck)
+			have yamllint || pkgs+=(yamllint)
+			have dt-doc-validate || pkgs+=(dt-schema)
+			have dtc || pkgs+=(device-tree-compiler)
 			# checkpatch.pl wants more than the perl of a minimal system
 			perl -MTerm::ANSIColor -e 1 2>/dev/null || pkgs+=(perl)
 			/usr/bin/python3 -c 'import git, ply' 2>/dev/null ||

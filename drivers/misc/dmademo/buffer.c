@@ -106,7 +106,12 @@ static bool dmademo_buffer_get_memory(struct dmademo_buffer *buf)
 		page = dma_alloc_pages(dev, buf->size, &buf->region.seg.addr,
 				       DMA_BIDIRECTIONAL,
 				       GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-		buf->cpu_addr = page ? page_address(page) : NULL;
+		if (!page)
+			return false;
+		buf->cpu_addr = page_address(page);
+		/* The zeros are in the CPU's caches. */
+		dma_sync_single_for_device(dev, buf->region.seg.addr, buf->size,
+					   DMA_BIDIRECTIONAL);
 	} else {
 		buf->cpu_addr = dma_alloc_attrs(dev, buf->size,
 						&buf->region.seg.addr,
@@ -202,13 +207,16 @@ int dmademo_buffer_sync(struct dmademo_buffer *buf,
  * dmademo_memory_of_sgt - describe memory that was mapped for the device
  * @mem: gets its regions, to be freed with kvfree()
  * @sgt: the table, mapped
+ * @size: bytes that it has to have
  *
- * Return: 0 or -ENOMEM.
+ * Return: 0, -ENOMEM, or -EINVAL if it has less, or nothing in some place.
  */
-int dmademo_memory_of_sgt(struct dmademo_memory *mem, struct sg_table *sgt)
+int dmademo_memory_of_sgt(struct dmademo_memory *mem, struct sg_table *sgt,
+			  size_t size)
 {
 	struct dmademo_region *region;
 	struct scatterlist *sg;
+	size_t total = 0;
 	unsigned int i;
 
 	region = kvcalloc(sgt->nents, sizeof(*region), GFP_KERNEL_ACCOUNT);
@@ -219,9 +227,19 @@ int dmademo_memory_of_sgt(struct dmademo_memory *mem, struct sg_table *sgt)
 	for_each_sgtable_dma_sg(sgt, sg, i) {
 		region->seg.addr = sg_dma_address(sg);
 		region->seg.length = sg_dma_len(sg);
+		if (!region->seg.length)
+			goto out_free;
+		total += region->seg.length;
 		region++;
 	}
-	return 0;
+	if (total >= size)
+		return 0;
+
+out_free:
+	kvfree(mem->regions);
+	mem->regions = NULL;
+	mem->nr = 0;
+	return -EINVAL;
 }
 
 /**

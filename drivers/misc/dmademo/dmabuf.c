@@ -4,7 +4,8 @@
  *
  * Each page of a buffer of the custom DMA ops has a reference of its own.  A
  * dma-buf takes one more on each, so that the memory stays for other devices when
- * this one has gone.
+ * this one has gone.  They see it through the kernel's mapping, so this has to be
+ * how the CPU sees it: buffers that are not cached cannot be exported.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
@@ -39,14 +40,40 @@ struct dmademo_dmabuf {
  * @node: In &dmademo_dmabuf.users.
  * @dev: The device.
  * @sgt: The memory as the device sees it while it is mapped.
- * @mapped: It is.
+ * @dir: The direction that it is mapped in, or DMA_NONE.
  */
 struct dmademo_dmabuf_user {
 	struct list_head	node;
 	struct device		*dev;
 	struct sg_table		sgt;
-	bool			mapped;
+	enum dma_data_direction	dir;
 };
+
+/* In pieces that the device can have mapped. */
+static int dmademo_dmabuf_alloc_table(struct dmademo_dmabuf *ddb,
+				      struct device *dev, struct sg_table *sgt)
+{
+	size_t most = min_t(size_t, dma_get_max_seg_size(dev),
+			    dma_max_mapping_size(dev));
+	struct page *page = ddb->page;
+	size_t left = ddb->size;
+	struct scatterlist *sg;
+	unsigned int i;
+	int ret;
+
+	most = max(ALIGN_DOWN(most, PAGE_SIZE), PAGE_SIZE);
+	ret = sg_alloc_table(sgt, DIV_ROUND_UP(left, most), GFP_KERNEL);
+	if (ret)
+		return ret;
+	for_each_sgtable_sg(sgt, sg, i) {
+		size_t length = min(left, most);
+
+		sg_set_page(sg, page, length, 0);
+		page += length >> PAGE_SHIFT;
+		left -= length;
+	}
+	return 0;
+}
 
 static int dmademo_dmabuf_attach(struct dma_buf *dmabuf,
 				 struct dma_buf_attachment *attachment)
@@ -58,14 +85,13 @@ static int dmademo_dmabuf_attach(struct dma_buf *dmabuf,
 	user = kzalloc_obj(*user);
 	if (!user)
 		return -ENOMEM;
-	/* Physically contiguous, and at most DMADEMO_MAX_BYTES. */
-	ret = sg_alloc_table(&user->sgt, 1, GFP_KERNEL);
+	ret = dmademo_dmabuf_alloc_table(ddb, attachment->dev, &user->sgt);
 	if (ret) {
 		kfree(user);
 		return ret;
 	}
-	sg_set_page(user->sgt.sgl, ddb->page, ddb->size, 0);
 	user->dev = attachment->dev;
+	user->dir = DMA_NONE;
 	attachment->priv = user;
 	guard(mutex)(&ddb->lock);
 	list_add(&user->node, &ddb->users);
@@ -96,7 +122,7 @@ dmademo_dmabuf_map(struct dma_buf_attachment *attachment,
 	ret = dma_map_sgtable(user->dev, &user->sgt, dir, 0);
 	if (ret)
 		return ERR_PTR(ret);
-	user->mapped = true;
+	user->dir = dir;
 	return &user->sgt;
 }
 
@@ -108,8 +134,23 @@ static void dmademo_dmabuf_unmap(struct dma_buf_attachment *attachment,
 	struct dmademo_dmabuf_user *user = attachment->priv;
 
 	guard(mutex)(&ddb->lock);
-	user->mapped = false;
+	user->dir = DMA_NONE;
 	dma_unmap_sgtable(user->dev, sgt, dir, 0);
+}
+
+/* The buffer's own device is one of those that have to agree with the CPU. */
+static void dmademo_dmabuf_sync_own(struct dmademo_dmabuf *ddb, u32 flags)
+{
+	const struct dmademo_sync arg = {
+		.flags	= flags,
+		.length	= ddb->size,
+	};
+	int idx;
+
+	if (!dmademo_enter(ddb->buf->dd, &idx))
+		return;
+	dmademo_buffer_sync(ddb->buf, &arg);
+	dmademo_exit(idx);
 }
 
 static int dmademo_dmabuf_begin(struct dma_buf *dmabuf,
@@ -118,10 +159,12 @@ static int dmademo_dmabuf_begin(struct dma_buf *dmabuf,
 	struct dmademo_dmabuf *ddb = dmabuf->priv;
 	struct dmademo_dmabuf_user *user;
 
+	dmademo_dmabuf_sync_own(ddb, DMADEMO_SYNC_FOR_CPU);
 	guard(mutex)(&ddb->lock);
 	list_for_each_entry(user, &ddb->users, node)
-		if (user->mapped)
-			dma_sync_sgtable_for_cpu(user->dev, &user->sgt, dir);
+		if (user->dir != DMA_NONE)
+			dma_sync_sgtable_for_cpu(user->dev, &user->sgt,
+						 user->dir);
 	return 0;
 }
 
@@ -131,10 +174,12 @@ static int dmademo_dmabuf_end(struct dma_buf *dmabuf,
 	struct dmademo_dmabuf *ddb = dmabuf->priv;
 	struct dmademo_dmabuf_user *user;
 
+	dmademo_dmabuf_sync_own(ddb, DMADEMO_SYNC_FOR_DEVICE);
 	guard(mutex)(&ddb->lock);
 	list_for_each_entry(user, &ddb->users, node)
-		if (user->mapped)
-			dma_sync_sgtable_for_device(user->dev, &user->sgt, dir);
+		if (user->dir != DMA_NONE)
+			dma_sync_sgtable_for_device(user->dev, &user->sgt,
+						    user->dir);
 	return 0;
 }
 
@@ -198,28 +243,15 @@ struct dma_buf *dmademo_export(struct dmademo_buffer *buf, u32 fd_flags)
 	DEFINE_DMA_BUF_EXPORT_INFO(info);
 	struct dmademo_dmabuf *ddb;
 	struct dma_buf *dmabuf;
-	struct sg_table sgt;
 	unsigned long i;
-	int ret;
 
-	if (!buf->way || !dmademo_can_export(buf->dd))
+	if (!buf->way || !dmademo_can_export(buf->dd) ||
+	    !(buf->dd->engine.coherent || buf->flags & DMADEMO_ALLOC_CACHED))
 		return ERR_PTR(-EOPNOTSUPP);
 	ddb = kzalloc_obj(*ddb, GFP_KERNEL_ACCOUNT);
 	if (!ddb)
 		return ERR_PTR(-ENOMEM);
-	if (buf->flags & DMADEMO_ALLOC_CACHED) {
-		ddb->page = virt_to_page(buf->cpu_addr);
-	} else {
-		ret = dma_get_sgtable_attrs(buf->dd->dev, &sgt, buf->cpu_addr,
-					    buf->region.seg.addr, buf->size,
-					    dmademo_buffer_attrs(buf));
-		if (ret) {
-			kfree(ddb);
-			return ERR_PTR(ret);
-		}
-		ddb->page = sg_page(sgt.sgl);
-		sg_free_table(&sgt);
-	}
+	ddb->page = virt_to_page(buf->cpu_addr);
 	mutex_init(&ddb->lock);
 	INIT_LIST_HEAD(&ddb->users);
 	ddb->size = buf->size;
@@ -276,7 +308,7 @@ struct dmademo_buffer *dmademo_import(struct dmademo *dd, int fd)
 		ret = PTR_ERR(buf->sgt);
 		goto out_detach;
 	}
-	ret = dmademo_memory_of_sgt(&buf->mem, buf->sgt);
+	ret = dmademo_memory_of_sgt(&buf->mem, buf->sgt, buf->size);
 	if (ret)
 		goto out_unmap;
 	buf->attachment = attachment;

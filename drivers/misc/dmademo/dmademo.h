@@ -19,7 +19,6 @@
 #define _DMADEMO_H
 
 #include <linux/dma-custom-ops.h>
-#include <linux/dma-direction.h>
 #include <linux/interval_tree.h>
 #include <linux/kref.h>
 #include <linux/list.h>
@@ -98,6 +97,7 @@ struct dmademo_memory {
  * @nr_dst: Number of segments in @dst.
  * @length: Bytes; no more than those of @src and @dst.
  * @value: The byte to fill with; the CRC-32.
+ * @queued: It is in the queue.
  * @stop: What to end with early, a negative errno, or 0.
  * @status: 0, -EIO, -ENOMEM or @stop, once it is done.
  */
@@ -110,6 +110,7 @@ struct dmademo_desc {
 	unsigned int		nr_dst;
 	size_t			length;
 	u32			value;
+	bool			queued;
 	int			stop;
 	int			status;
 };
@@ -118,8 +119,9 @@ struct dmademo_desc {
  * struct dmademo_engine - the hardware
  * @dev: The device that it is.
  * @coherent: It sees what is in the CPU's caches.
- * @lock: Protects what follows.
+ * @access: Held while memory is accessed, and protects @regions.
  * @regions: What the engine may access.
+ * @lock: Protects the lists.
  * @queue: Descriptors to be processed, in order.
  * @running: The one that is, or NULL.
  * @finished: Processed descriptors that the driver has not fetched.
@@ -130,8 +132,9 @@ struct dmademo_desc {
 struct dmademo_engine {
 	struct device		*dev;
 	bool			coherent;
-	spinlock_t		lock; /* protects the tree and the lists */
+	struct mutex		access; /* see above */
 	struct rb_root_cached	regions;
+	spinlock_t		lock; /* protects the lists */
 	struct list_head	queue;
 	struct dmademo_desc	*running;
 	struct list_head	finished;
@@ -151,6 +154,7 @@ void dmademo_engine_stop(struct dmademo_engine *engine,
 			 struct dmademo_desc *desc, int error);
 void dmademo_engine_fetch(struct dmademo_engine *engine,
 			  struct list_head *finished);
+void dmademo_engine_quiesce(struct dmademo_engine *engine);
 
 /* --- the driver --- */
 
@@ -189,6 +193,7 @@ struct dmademo_way {
  * @lock: Protects the lists, and the memory of the buffers in @buffers.
  * @files: Open files.
  * @buffers: Buffers that have their memory.
+ * @mappers: Who has mapped buffers that do not keep their memory.
  * @misc: /dev/dmademoN.
  * @nr: N.
  * @name: Name of @misc.
@@ -207,6 +212,7 @@ struct dmademo {
 	struct mutex			lock; /* see above */
 	struct list_head		files;
 	struct list_head		buffers;
+	struct list_head		mappers;
 	struct miscdevice		misc;
 	int				nr;
 	char				name[16];
@@ -288,15 +294,20 @@ void dmademo_buffers_revoke(struct dmademo *dd);
 int dmademo_buffer_sync(struct dmademo_buffer *buf,
 			const struct dmademo_sync *arg);
 unsigned long dmademo_buffer_attrs(const struct dmademo_buffer *buf);
-int dmademo_memory_of_sgt(struct dmademo_memory *mem, struct sg_table *sgt);
+int dmademo_memory_of_sgt(struct dmademo_memory *mem, struct sg_table *sgt,
+			  size_t size);
 struct dmademo_seg *dmademo_slice(const struct dmademo_memory *mem,
 				  size_t offset, size_t length,
 				  unsigned int *nr);
 
 /* transfer.c */
+struct dmademo_transfer;
 int dmademo_run_check(const struct dmademo_run *arg);
 int dmademo_run(struct dmademo_file *df, struct dmademo_run *arg);
-int dmademo_wait(struct dmademo_file *df, struct dmademo_wait *arg);
+int dmademo_wait(struct dmademo_file *df, struct dmademo_wait *arg,
+		 struct dmademo_transfer **found);
+void dmademo_wait_finish(struct dmademo_transfer *t, int error);
+bool dmademo_is_idle(struct dmademo_file *df);
 bool dmademo_has_completions(struct dmademo_file *df);
 int dmademo_completion_read(struct dmademo_file *df, char __user *to);
 void dmademo_transfer_discard(struct dmademo_file *df, u64 cookie);
@@ -306,11 +317,11 @@ int dmademo_request_irq(struct dmademo *dd);
 
 /* user.c */
 struct dmademo_user;
-struct dmademo_user *dmademo_user_map(struct dmademo *dd, unsigned long addr,
-				      size_t length,
-				      enum dma_data_direction dir);
+struct dmademo_user *dmademo_user_pin(unsigned long addr, size_t length,
+				      bool write);
+int dmademo_user_map(struct dmademo_user *user, struct dmademo *dd);
 const struct dmademo_memory *dmademo_user_memory(struct dmademo_user *user);
-void dmademo_user_unmap(struct dmademo_user *user, bool written);
+void dmademo_user_release(struct dmademo_user *user, bool written);
 
 /* dmabuf.c */
 bool dmademo_can_export(struct dmademo *dd);
@@ -324,6 +335,9 @@ const struct dmademo_way *dmademo_way_by_strategy(struct dmademo *dd,
 						  u32 strategy, u32 flags);
 enum dmademo_mmap_mode dmademo_mmap_mode(struct dmademo *dd);
 int dmademo_dma_mmap(struct dmademo_buffer *buf, struct vm_area_struct *vma);
-int dmademo_map(struct dmademo_buffer *buf, struct vm_area_struct *vma);
+int dmademo_map(struct dmademo_file *df, struct dmademo_buffer *buf,
+		struct vm_area_struct *vma);
+void dmademo_forget_mappers(struct dmademo_file *df);
+void dmademo_unmap_all(struct dmademo *dd);
 
 #endif /* _DMADEMO_H */

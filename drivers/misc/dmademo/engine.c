@@ -10,6 +10,7 @@
  */
 #include <linux/cc_platform.h>
 #include <linux/crc32.h>
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/dma-direct.h>
 #include <linux/interrupt.h>
@@ -62,6 +63,7 @@ static dma_addr_t engine_behind(struct engine_cursor *cursor, size_t pos,
 	return cursor->seg->addr + pos - *length;
 }
 
+/* The caller holds the engine's access lock, so that the answer holds as long. */
 static bool engine_can_access(struct dmademo_engine *engine,
 			      const struct dmademo_seg *seg)
 {
@@ -73,7 +75,6 @@ static bool engine_can_access(struct dmademo_engine *engine,
 	    seg->length - 1 > mask - seg->addr)
 		return false;
 
-	guard(spinlock)(&engine->lock);
 	for (node = interval_tree_iter_first(&engine->regions, page, page); node;
 	     node = interval_tree_iter_next(node, page, page)) {
 		const struct dmademo_seg *granted;
@@ -95,6 +96,7 @@ static bool engine_can_access_all(struct dmademo_engine *engine,
 	size_t total = 0;
 	unsigned int i;
 
+	guard(mutex)(&engine->access);
 	for (i = 0; i < nr; i++) {
 		if (!engine_can_access(engine, &segs[i]))
 			return false;
@@ -133,14 +135,59 @@ static void engine_reverse(u8 *to, const u8 *from, size_t length)
 		*to++ = from[length];
 }
 
+/* A part of a transfer: one window on each side that there is. */
+static int engine_access(struct dmademo_engine *engine,
+			 struct dmademo_desc *desc,
+			 const struct dmademo_seg *src,
+			 const struct dmademo_seg *dst, u32 *crc)
+{
+	void *from = NULL, *to = NULL;
+	int ret = 0;
+
+	/* What was granted at the beginning may have been revoked. */
+	guard(mutex)(&engine->access);
+	if ((src->length && !engine_can_access(engine, src)) ||
+	    (dst->length && !engine_can_access(engine, dst)))
+		return -EIO;
+	if (src->length)
+		from = engine_map(engine, src->addr, src->length);
+	if (dst->length)
+		to = engine_map(engine, dst->addr, dst->length);
+	if ((src->length && !from) || (dst->length && !to)) {
+		ret = -ENOMEM;
+		goto out_unmap;
+	}
+
+	switch (desc->op) {
+	case DMADEMO_OP_COPY:
+		memcpy(to, from, src->length);
+		break;
+	case DMADEMO_OP_FILL:
+		memset(to, desc->value, dst->length);
+		break;
+	case DMADEMO_OP_CRC32:
+		*crc = crc32_le(*crc, from, src->length);
+		break;
+	case DMADEMO_OP_REVERSE:
+		engine_reverse(to, from, src->length);
+		break;
+	}
+
+out_unmap:
+	engine_unmap(to);
+	engine_unmap(from);
+	return ret;
+}
+
 static int engine_process(struct dmademo_engine *engine,
 			  struct dmademo_desc *desc)
 {
 	const bool reads = desc->op != DMADEMO_OP_FILL;
 	const bool writes = desc->op != DMADEMO_OP_CRC32;
-	struct engine_cursor src = { desc->src }, dst = { desc->dst };
+	struct engine_cursor from = { desc->src }, to = { desc->dst };
 	size_t done = 0;
 	u32 crc = ~0;
+	int ret;
 
 	if ((reads && !engine_can_access_all(engine, desc->src, desc->nr_src,
 					     desc->length)) ||
@@ -150,46 +197,23 @@ static int engine_process(struct dmademo_engine *engine,
 
 	while (done < desc->length) {
 		size_t length = min(desc->length - done, WINDOW_SIZE);
-		dma_addr_t src_addr = 0, dst_addr = 0;
-		void *from = NULL, *to = NULL;
-		int stop = READ_ONCE(desc->stop);
+		struct dmademo_seg src = {}, dst = {};
 
-		if (stop)
-			return stop;
+		ret = READ_ONCE(desc->stop);
+		if (ret)
+			return ret;
 		if (reads)
-			src_addr = engine_ahead(&src, done, &length);
+			src.addr = engine_ahead(&from, done, &length);
 		if (desc->op == DMADEMO_OP_REVERSE)
-			dst_addr = engine_behind(&dst, desc->length - done,
+			dst.addr = engine_behind(&to, desc->length - done,
 						 &length);
 		else if (writes)
-			dst_addr = engine_ahead(&dst, done, &length);
-		if (reads)
-			from = engine_map(engine, src_addr, length);
-		if (writes)
-			to = engine_map(engine, dst_addr, length);
-		if ((reads && !from) || (writes && !to)) {
-			engine_unmap(to);
-			engine_unmap(from);
-			return -ENOMEM;
-		}
-
-		switch (desc->op) {
-		case DMADEMO_OP_COPY:
-			memcpy(to, from, length);
-			break;
-		case DMADEMO_OP_FILL:
-			memset(to, desc->value, length);
-			break;
-		case DMADEMO_OP_CRC32:
-			crc = crc32_le(crc, from, length);
-			break;
-		case DMADEMO_OP_REVERSE:
-			engine_reverse(to, from, length);
-			break;
-		}
-
-		engine_unmap(to);
-		engine_unmap(from);
+			dst.addr = engine_ahead(&to, done, &length);
+		src.length = reads ? length : 0;
+		dst.length = writes ? length : 0;
+		ret = engine_access(engine, desc, &src, &dst, &crc);
+		if (ret)
+			return ret;
 		done += length;
 		cond_resched();
 	}
@@ -206,10 +230,22 @@ static struct dmademo_desc *engine_next(struct dmademo_engine *engine)
 	guard(spinlock)(&engine->lock);
 	desc = list_first_entry_or_null(&engine->queue, struct dmademo_desc,
 					node);
-	if (desc)
+	if (desc) {
 		list_del(&desc->node);
+		desc->queued = false;
+	}
 	engine->running = desc;
 	return desc;
+}
+
+/*
+ * A simulated interrupt is lost if it is raised while its handler runs on another
+ * CPU.  Whichever handler runs after this knows what is finished.
+ */
+static void engine_raise(struct dmademo_engine *engine)
+{
+	synchronize_hardirq(engine->irq);
+	irq_set_irqchip_state(engine->irq, IRQCHIP_STATE_PENDING, true);
 }
 
 static void engine_finish(struct dmademo_engine *engine,
@@ -220,7 +256,7 @@ static void engine_finish(struct dmademo_engine *engine,
 		desc->status = status;
 		list_add_tail(&desc->node, &engine->finished);
 	}
-	irq_set_irqchip_state(engine->irq, IRQCHIP_STATE_PENDING, true);
+	engine_raise(engine);
 }
 
 static void engine_work(struct work_struct *work)
@@ -238,6 +274,8 @@ static void engine_work(struct work_struct *work)
  * dmademo_engine_grant - let the engine access memory
  * @engine: the engine
  * @mem: the memory; stays with the engine until it is revoked
+ *
+ * Context: Process context, may sleep.
  */
 void dmademo_engine_grant(struct dmademo_engine *engine,
 			  struct dmademo_memory *mem)
@@ -245,11 +283,11 @@ void dmademo_engine_grant(struct dmademo_engine *engine,
 	struct dmademo_region *region = mem->regions;
 	unsigned int i;
 
+	guard(mutex)(&engine->access);
 	for (i = 0; i < mem->nr; i++, region++) {
 		region->node.start = region->seg.addr >> PAGE_SHIFT;
 		region->node.last = (region->seg.addr + region->seg.length - 1) >>
 				    PAGE_SHIFT;
-		guard(spinlock)(&engine->lock);
 		interval_tree_insert(&region->node, &engine->regions);
 	}
 }
@@ -257,17 +295,20 @@ void dmademo_engine_grant(struct dmademo_engine *engine,
 /**
  * dmademo_engine_revoke - no longer let the engine access memory
  * @engine: the engine
- * @mem: what was granted; the caller has no transfer to it under way
+ * @mem: what was granted
+ *
+ * A transfer that still wants to access it ends with a bus error.
+ *
+ * Context: Process context, may sleep.
  */
 void dmademo_engine_revoke(struct dmademo_engine *engine,
 			   struct dmademo_memory *mem)
 {
 	unsigned int i;
 
-	for (i = 0; i < mem->nr; i++) {
-		guard(spinlock)(&engine->lock);
+	guard(mutex)(&engine->access);
+	for (i = 0; i < mem->nr; i++)
 		interval_tree_remove(&mem->regions[i].node, &engine->regions);
-	}
 }
 
 /**
@@ -280,8 +321,10 @@ void dmademo_engine_revoke(struct dmademo_engine *engine,
 void dmademo_engine_submit(struct dmademo_engine *engine,
 			   struct dmademo_desc *desc)
 {
-	scoped_guard(spinlock, &engine->lock)
+	scoped_guard(spinlock, &engine->lock) {
 		list_add_tail(&desc->node, &engine->queue);
+		desc->queued = true;
+	}
 	queue_work(engine->wq, &engine->work);
 }
 
@@ -297,25 +340,16 @@ void dmademo_engine_submit(struct dmademo_engine *engine,
 void dmademo_engine_stop(struct dmademo_engine *engine,
 			 struct dmademo_desc *desc, int error)
 {
-	struct dmademo_desc *queued;
-	bool found = false;
-
 	scoped_guard(spinlock, &engine->lock) {
-		if (engine->running == desc) {
+		if (engine->running == desc)
 			WRITE_ONCE(desc->stop, error);
+		if (!desc->queued)
 			return;
-		}
-		list_for_each_entry(queued, &engine->queue, node) {
-			if (queued != desc)
-				continue;
-			desc->status = error;
-			list_move_tail(&desc->node, &engine->finished);
-			found = true;
-			break;
-		}
+		desc->queued = false;
+		desc->status = error;
+		list_move_tail(&desc->node, &engine->finished);
 	}
-	if (found)
-		irq_set_irqchip_state(engine->irq, IRQCHIP_STATE_PENDING, true);
+	engine_raise(engine);
 }
 
 /**
@@ -328,6 +362,21 @@ void dmademo_engine_fetch(struct dmademo_engine *engine,
 {
 	guard(spinlock)(&engine->lock);
 	list_splice_tail_init(&engine->finished, finished);
+}
+
+/**
+ * dmademo_engine_quiesce - wait until the engine raises no more interrupts
+ * @engine: the engine, which has nothing to do any more
+ */
+void dmademo_engine_quiesce(struct dmademo_engine *engine)
+{
+	bool pending = true;
+
+	flush_work(&engine->work);
+	while (!irq_get_irqchip_state(engine->irq, IRQCHIP_STATE_PENDING,
+				      &pending) && pending)
+		fsleep(1000);
+	synchronize_irq(engine->irq);
 }
 
 static void engine_dispose_irq(void *engine)
@@ -359,6 +408,7 @@ int dmademo_engine_init(struct dmademo_engine *engine, struct device *dev)
 
 	engine->dev = dev;
 	engine->coherent = dev_is_dma_coherent(dev);
+	mutex_init(&engine->access);
 	spin_lock_init(&engine->lock);
 	engine->regions = RB_ROOT_CACHED;
 	INIT_LIST_HEAD(&engine->queue);
@@ -375,7 +425,7 @@ int dmademo_engine_init(struct dmademo_engine *engine, struct device *dev)
 	if (ret)
 		return ret;
 
-	engine->wq = alloc_ordered_workqueue("%s", 0, dev_name(dev));
+	engine->wq = alloc_ordered_workqueue("%s", WQ_FREEZABLE, dev_name(dev));
 	if (!engine->wq)
 		return -ENOMEM;
 	return devm_add_action_or_reset(dev, engine_exit, engine);

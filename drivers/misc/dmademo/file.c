@@ -31,6 +31,7 @@
  * @handle: Of @buf; reserved, but not valid until then.
  * @buf: A new buffer.
  * @dmabuf: A new dma-buf, for the file descriptor in @export.
+ * @transfer: A completed transfer.
  */
 struct dmademo_call {
 	/* first: what is copied from and to user space */
@@ -46,9 +47,10 @@ struct dmademo_call {
 	};
 	void		(*finish)(struct dmademo_file *df,
 				  struct dmademo_call *call, int error);
-	u32		handle;
+	u32			handle;
 	struct dmademo_buffer	*buf;
 	struct dma_buf		*dmabuf;
+	struct dmademo_transfer	*transfer;
 };
 
 static int dmademo_ioctl_info(struct dmademo_file *df,
@@ -197,12 +199,24 @@ static int dmademo_ioctl_run(struct dmademo_file *df,
 	return ret;
 }
 
+/* What user space does not know yet stays. */
+static void dmademo_completion_finish(struct dmademo_file *df,
+				      struct dmademo_call *call, int error)
+{
+	dmademo_wait_finish(call->transfer, error);
+}
+
 static int dmademo_ioctl_wait(struct dmademo_file *df,
 			      struct dmademo_call *call)
 {
+	int ret;
+
 	if (call->wait.flags)
 		return -EINVAL;
-	return dmademo_wait(df, &call->wait);
+	ret = dmademo_wait(df, &call->wait, &call->transfer);
+	if (!ret)
+		call->finish = dmademo_completion_finish;
+	return ret;
 }
 
 static int dmademo_ioctl_sync(struct dmademo_file *df,
@@ -296,36 +310,42 @@ int dmademo_sync_check(const struct dmademo_sync *arg)
  * struct dmademo_ioctl - one ioctl
  * @size: Size of the structure that this kernel knows.
  * @min_size: Size of its first version.
- * @sleeps: It waits for a transfer, so it enters the device by itself.
+ * @out: It has output.  Without, user space may have the structure in read-only
+ *	memory.
+ * @sleeps: It waits for user space or a transfer, so it enters the device by
+ *	itself.
  * @run: Does it.
  */
 struct dmademo_ioctl {
 	size_t	size;
 	size_t	min_size;
+	bool	out;
 	bool	sleeps;
 	int	(*run)(struct dmademo_file *df, struct dmademo_call *call);
 };
 
-#define DMADEMO_IOCTL(nr, type, last, sleeps, fn) \
-	[_IOC_NR(nr)] = { sizeof(type), offsetofend(type, last), sleeps, fn }
+#define DMADEMO_IOCTL(nr, type, last, fn, ...) \
+	[_IOC_NR(nr)] = { .size = sizeof(type), \
+			  .min_size = offsetofend(type, last), \
+			  .run = fn, __VA_ARGS__ }
 
 static const struct dmademo_ioctl dmademo_ioctls[] = {
-	DMADEMO_IOCTL(DMADEMO_IOC_INFO, struct dmademo_info, __reserved, false,
-		      dmademo_ioctl_info),
-	DMADEMO_IOCTL(DMADEMO_IOC_ALLOC, struct dmademo_alloc, strategy, false,
-		      dmademo_ioctl_alloc),
-	DMADEMO_IOCTL(DMADEMO_IOC_FREE, struct dmademo_free, handle, false,
+	DMADEMO_IOCTL(DMADEMO_IOC_INFO, struct dmademo_info, __reserved,
+		      dmademo_ioctl_info, .out = true),
+	DMADEMO_IOCTL(DMADEMO_IOC_ALLOC, struct dmademo_alloc, strategy,
+		      dmademo_ioctl_alloc, .out = true),
+	DMADEMO_IOCTL(DMADEMO_IOC_FREE, struct dmademo_free, handle,
 		      dmademo_ioctl_free),
-	DMADEMO_IOCTL(DMADEMO_IOC_RUN, struct dmademo_run, cookie, true,
-		      dmademo_ioctl_run),
-	DMADEMO_IOCTL(DMADEMO_IOC_WAIT, struct dmademo_wait, value, true,
-		      dmademo_ioctl_wait),
-	DMADEMO_IOCTL(DMADEMO_IOC_SYNC, struct dmademo_sync, length, false,
+	DMADEMO_IOCTL(DMADEMO_IOC_RUN, struct dmademo_run, cookie,
+		      dmademo_ioctl_run, .out = true, .sleeps = true),
+	DMADEMO_IOCTL(DMADEMO_IOC_WAIT, struct dmademo_wait, value,
+		      dmademo_ioctl_wait, .out = true, .sleeps = true),
+	DMADEMO_IOCTL(DMADEMO_IOC_SYNC, struct dmademo_sync, length,
 		      dmademo_ioctl_sync),
-	DMADEMO_IOCTL(DMADEMO_IOC_EXPORT, struct dmademo_export, fd, false,
-		      dmademo_ioctl_export),
-	DMADEMO_IOCTL(DMADEMO_IOC_IMPORT, struct dmademo_import, handle, false,
-		      dmademo_ioctl_import),
+	DMADEMO_IOCTL(DMADEMO_IOC_EXPORT, struct dmademo_export, fd,
+		      dmademo_ioctl_export, .out = true),
+	DMADEMO_IOCTL(DMADEMO_IOC_IMPORT, struct dmademo_import, handle,
+		      dmademo_ioctl_import, .out = true),
 };
 
 static int dmademo_ioctl_run_it(struct dmademo_file *df,
@@ -369,7 +389,8 @@ static long dmademo_ioctl(struct file *file, unsigned int cmd,
 		return ret;
 
 	ret = dmademo_ioctl_run_it(df, ioctl, &call);
-	if (!ret && copy_to_user(uarg, &call, min(size, ioctl->size)))
+	if (!ret && ioctl->out &&
+	    copy_to_user(uarg, &call, min(size, ioctl->size)))
 		ret = -EFAULT;
 	if (call.finish)
 		call.finish(df, &call, ret);
@@ -387,6 +408,9 @@ static ssize_t dmademo_read(struct file *file, char __user *to, size_t count,
 	if (count < size)
 		return -EINVAL;
 	while (count - done >= size) {
+		/* In this order: if it is over, no more is completed. */
+		bool over = READ_ONCE(df->dd->gone) && dmademo_is_idle(df);
+
 		ret = dmademo_completion_read(df, to + done);
 		if (ret < 0)
 			return done ?: ret;
@@ -396,15 +420,16 @@ static ssize_t dmademo_read(struct file *file, char __user *to, size_t count,
 		}
 		if (done)
 			break;
-		if (READ_ONCE(df->dd->gone))
+		if (over)
 			return -ENODEV;
 		if (file->f_flags & O_NONBLOCK)
 			return -EAGAIN;
 		ret = wait_event_interruptible(df->wait,
 					       dmademo_has_completions(df) ||
-					       READ_ONCE(df->dd->gone));
+					       (READ_ONCE(df->dd->gone) &&
+						dmademo_is_idle(df)));
 		if (ret)
-			return -EINTR;
+			return ret;
 	}
 	return done;
 }
@@ -433,7 +458,7 @@ static int dmademo_mmap(struct file *file, struct vm_area_struct *vma)
 		return -ENODEV;
 	buf = dmademo_buffer_get(df, vma->vm_pgoff >> DMADEMO_PGOFF_SHIFT);
 	/* An imported one has a file of its own. */
-	ret = buf && buf->way ? dmademo_map(buf, vma) : -ENXIO;
+	ret = buf && buf->way ? dmademo_map(df, buf, vma) : -ENXIO;
 	dmademo_buffer_put(buf);
 	dmademo_exit(idx);
 	return ret;
@@ -469,8 +494,10 @@ static int dmademo_release(struct inode *inode, struct file *file)
 	unsigned long handle;
 
 	dmademo_transfers_cancel(df);
-	scoped_guard(mutex, &df->dd->lock)
+	scoped_guard(mutex, &df->dd->lock) {
 		list_del(&df->node);
+		dmademo_forget_mappers(df);
+	}
 	xa_for_each(&df->buffers, handle, buf)
 		dmademo_buffer_put(buf);
 	xa_destroy(&df->buffers);

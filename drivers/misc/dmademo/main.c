@@ -121,6 +121,15 @@ static void dmademo_devm_release_memory(void *dev)
 	of_reserved_mem_device_release(dev);
 }
 
+static bool dmademo_has_cma_area(struct device *dev)
+{
+#ifdef CONFIG_DMA_CMA
+	return dev->cma_area;
+#else
+	return false;
+#endif
+}
+
 static int dmademo_init_memory(struct dmademo *dd)
 {
 	int ret;
@@ -131,8 +140,15 @@ static int dmademo_init_memory(struct dmademo *dd)
 	if (ret)
 		return dev_err_probe(dd->dev, ret, "no memory-region\n");
 	dd->own_memory = true;
-	return devm_add_action_or_reset(dd->dev, dmademo_devm_release_memory,
-					dd->dev);
+	ret = devm_add_action_or_reset(dd->dev, dmademo_devm_release_memory,
+				       dd->dev);
+	if (ret)
+		return ret;
+	/* The engine can see no memory that the kernel does not map. */
+	if (!dmademo_has_cma_area(dd->dev))
+		return dev_err_probe(dd->dev, -EINVAL,
+				     "memory-region is no reusable shared-dma-pool\n");
+	return 0;
 }
 
 static int dmademo_attach(struct dmademo *dd)
@@ -203,6 +219,7 @@ static int dmademo_probe(struct platform_device *pdev)
 	mutex_init(&dd->lock);
 	INIT_LIST_HEAD(&dd->files);
 	INIT_LIST_HEAD(&dd->buffers);
+	INIT_LIST_HEAD(&dd->mappers);
 	dd->max_bytes_held = max_device_bytes ?:
 			     (u64)totalram_pages() / 4 * 3 << PAGE_SHIFT;
 	/* After all that the driver has of the device. */
@@ -236,15 +253,10 @@ static void dmademo_remove(struct platform_device *pdev)
 	synchronize_srcu(&dmademo_srcu);
 	/* From here on nobody starts anything. */
 	dmademo_transfers_stop(dd);
-	scoped_guard(mutex, &dd->lock) {
-		list_for_each_entry(df, &dd->files, node) {
+	scoped_guard(mutex, &dd->lock)
+		list_for_each_entry(df, &dd->files, node)
 			wake_up_all(&df->wait);
-			/* Mappings that do not hold the memory. */
-			unmap_mapping_range(df->mapping,
-					    (loff_t)1 << DMADEMO_HANDLE_SHIFT,
-					    0, 1);
-		}
-	}
+	dmademo_unmap_all(dd);
 	dmademo_buffers_revoke(dd);
 }
 

@@ -8,6 +8,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/err.h>
 #include <linux/mm.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -141,6 +142,96 @@ static int dmademo_fault(struct dmademo_buffer *buf,
 	return 0;
 }
 
+/**
+ * struct dmademo_mapper - a process that has mapped by dmademo_vm_hold()
+ * @node: In &dmademo.mappers.
+ * @df: The file.
+ * @mm: The process's memory.
+ */
+struct dmademo_mapper {
+	struct list_head	node;
+	struct dmademo_file	*df;
+	struct mm_struct	*mm;
+};
+
+static int dmademo_remember_mapper(struct dmademo_file *df,
+				   struct mm_struct *mm)
+{
+	struct dmademo_mapper *mapper;
+
+	guard(mutex)(&df->dd->lock);
+	list_for_each_entry(mapper, &df->dd->mappers, node)
+		if (mapper->df == df && mapper->mm == mm)
+			return 0;
+	mapper = kzalloc_obj(*mapper, GFP_KERNEL_ACCOUNT);
+	if (!mapper)
+		return -ENOMEM;
+	mapper->df = df;
+	mapper->mm = mm;
+	mmgrab(mm);
+	list_add(&mapper->node, &df->dd->mappers);
+	return 0;
+}
+
+static void dmademo_mapper_free(struct dmademo_mapper *mapper)
+{
+	list_del(&mapper->node);
+	mmdrop(mapper->mm);
+	kfree(mapper);
+}
+
+/* A file goes, and its mappings have gone before.  Its device is locked. */
+void dmademo_forget_mappers(struct dmademo_file *df)
+{
+	struct dmademo_mapper *mapper, *next;
+
+	list_for_each_entry_safe(mapper, next, &df->dd->mappers, node)
+		if (mapper->df == df)
+			dmademo_mapper_free(mapper);
+}
+
+/*
+ * mmap() maps, and only then, still under the lock of the process's memory, makes
+ * the VMA one that unmap_mapping_range() finds.  Wait for those that are between.
+ */
+static void dmademo_wait_for_mappers(struct dmademo *dd)
+{
+	struct dmademo_mapper *mapper;
+	struct mm_struct *mm;
+
+	for (;;) {
+		/* Their lock is taken before the device's elsewhere. */
+		scoped_guard(mutex, &dd->lock) {
+			mapper = list_first_entry_or_null(&dd->mappers,
+							  struct dmademo_mapper,
+							  node);
+			if (!mapper)
+				return;
+			mm = mapper->mm;
+			mmgrab(mm);
+			dmademo_mapper_free(mapper);
+		}
+		mmap_write_lock(mm);
+		mmap_write_unlock(mm);
+		mmdrop(mm);
+	}
+}
+
+/**
+ * dmademo_unmap_all - end all mappings that do not keep their memory
+ * @dd: the device, which gets no more of them
+ */
+void dmademo_unmap_all(struct dmademo *dd)
+{
+	struct dmademo_file *df;
+
+	dmademo_wait_for_mappers(dd);
+	guard(mutex)(&dd->lock);
+	list_for_each_entry(df, &dd->files, node)
+		unmap_mapping_range(df->mapping,
+				    (loff_t)1 << DMADEMO_HANDLE_SHIFT, 0, 1);
+}
+
 static const struct dmademo_way dmademo_ways[] = {
 	{
 		.name		= "pages",
@@ -261,13 +352,15 @@ enum dmademo_mmap_mode dmademo_mmap_mode(struct dmademo *dd)
 
 /**
  * dmademo_map - map a buffer into user space
+ * @df: the file that is mapped
  * @buf: the buffer, with its memory; its device is entered
  * @vma: where to; its offset has the handle in front
  *
  * Return: 0, -EINVAL for a private mapping that can be written, -ENXIO if it
  * would go past the end, or -ENOMEM.
  */
-int dmademo_map(struct dmademo_buffer *buf, struct vm_area_struct *vma)
+int dmademo_map(struct dmademo_file *df, struct dmademo_buffer *buf,
+		struct vm_area_struct *vma)
 {
 	const struct vm_operations_struct *vm_ops = vma->vm_ops;
 	const unsigned long pgoff = vma->vm_pgoff;
@@ -290,8 +383,12 @@ int dmademo_map(struct dmademo_buffer *buf, struct vm_area_struct *vma)
 	 * Page references keep the memory, and so do the VMA operations of the
 	 * custom DMA ops.  Page frame numbers do not, so hold the buffer.
 	 */
-	if ((vma->vm_flags & VM_PFNMAP) && vma->vm_ops == vm_ops)
+	if ((vma->vm_flags & VM_PFNMAP) && vma->vm_ops == vm_ops) {
+		ret = dmademo_remember_mapper(df, vma->vm_mm);
+		if (ret)
+			return ret;
 		dmademo_vm_hold(buf, vma, &dmademo_vm_ops);
+	}
 	if (vma->vm_ops == &dmademo_vm_ops ||
 	    vma->vm_ops == &dmademo_fault_vm_ops)
 		vma->vm_pgoff = pgoff;

@@ -37,6 +37,8 @@ struct dmademo_side {
  * @cookie: Its name.
  * @async: Its completion is kept for user space.
  * @done: It is completed.
+ * @claimed: Somebody is telling user space; it stays in the list until that is
+ *	known to have worked.
  */
 struct dmademo_transfer {
 	struct list_head	node;
@@ -47,6 +49,7 @@ struct dmademo_transfer {
 	u64			cookie;
 	bool			async;
 	bool			done;
+	bool			claimed;
 };
 
 #define RUN_SRC_FLAGS	(DMADEMO_RUN_SRC_USER | DMADEMO_RUN_SRC_BUS)
@@ -114,19 +117,36 @@ int dmademo_run_check(const struct dmademo_run *arg)
 static void dmademo_side_put(struct dmademo_side *side, bool written)
 {
 	if (side->user)
-		dmademo_user_unmap(side->user, written);
+		dmademo_user_release(side->user, written);
 	dmademo_buffer_put(side->buf);
 }
 
-/* Makes one side of a transfer ready for the engine. */
-static int dmademo_side_get(struct dmademo_file *df, struct dmademo_side *side,
-			    u32 handle, u64 offset, size_t length, u32 flags,
-			    enum dma_data_direction dir,
+/* Pins user memory, if it is that; the device is not entered. */
+static int dmademo_side_pin(struct dmademo_side *side, u64 addr, size_t length,
+			    bool is_user, bool write)
+{
+	struct dmademo_user *user;
+
+	if (!is_user)
+		return 0;
+	if (addr > ULONG_MAX - (length - 1))
+		return -EFAULT;
+	user = dmademo_user_pin(addr, length, write);
+	if (IS_ERR(user))
+		return PTR_ERR(user);
+	side->user = user;
+	return 0;
+}
+
+/* Makes one side of a transfer ready for the engine; the device is entered. */
+static int dmademo_side_map(struct dmademo_file *df, struct dmademo_side *side,
+			    u32 handle, u64 offset, size_t length, bool is_bus,
 			    struct dmademo_seg **segs, unsigned int *nr)
 {
 	const struct dmademo_memory *mem;
+	int ret;
 
-	if (flags & (DMADEMO_RUN_SRC_BUS | DMADEMO_RUN_DST_BUS)) {
+	if (is_bus) {
 		*segs = kvmalloc_array(1, sizeof(**segs), GFP_KERNEL_ACCOUNT);
 		if (!*segs)
 			return -ENOMEM;
@@ -134,16 +154,11 @@ static int dmademo_side_get(struct dmademo_file *df, struct dmademo_side *side,
 		*nr = 1;
 		return (*segs)->addr == offset ? 0 : -EINVAL;
 	}
-	if (flags) {
-		struct dmademo_user *user;
-
-		if (offset > ULONG_MAX - (length - 1))
-			return -EFAULT;
-		user = dmademo_user_map(df->dd, offset, length, dir);
-		if (IS_ERR(user))
-			return PTR_ERR(user);
-		side->user = user;
-		mem = dmademo_user_memory(user);
+	if (side->user) {
+		ret = dmademo_user_map(side->user, df->dd);
+		if (ret)
+			return ret;
+		mem = dmademo_user_memory(side->user);
 		offset = 0;
 	} else {
 		side->buf = dmademo_buffer_get(df, handle);
@@ -165,11 +180,19 @@ static void dmademo_transfer_free(struct dmademo_transfer *t)
 	kfree(t);
 }
 
+static void dmademo_transfer_abandon(struct dmademo_transfer *t)
+{
+	dmademo_side_put(&t->dst, false);
+	dmademo_side_put(&t->src, false);
+	dmademo_transfer_free(t);
+}
+
+/* All that can be done without the device. */
 static struct dmademo_transfer *dmademo_transfer_new(struct dmademo_file *df,
 						     const struct dmademo_run *arg)
 {
 	struct dmademo_transfer *t = kzalloc_obj(*t, GFP_KERNEL_ACCOUNT);
-	int ret = 0;
+	int ret;
 
 	if (!t)
 		return ERR_PTR(-ENOMEM);
@@ -178,39 +201,56 @@ static struct dmademo_transfer *dmademo_transfer_new(struct dmademo_file *df,
 	t->desc.op = arg->op;
 	t->desc.length = arg->length;
 	t->desc.value = arg->value;
-	if (dmademo_run_reads(arg))
-		ret = dmademo_side_get(df, &t->src, arg->src, arg->src_offset,
-				       arg->length, arg->flags & RUN_SRC_FLAGS,
-				       DMA_TO_DEVICE, &t->desc.src,
-				       &t->desc.nr_src);
-	if (!ret && dmademo_run_writes(arg))
-		ret = dmademo_side_get(df, &t->dst, arg->dst, arg->dst_offset,
-				       arg->length, arg->flags & RUN_DST_FLAGS,
-				       DMA_FROM_DEVICE, &t->desc.dst,
-				       &t->desc.nr_dst);
+	ret = dmademo_side_pin(&t->src, arg->src_offset, arg->length,
+			       arg->flags & DMADEMO_RUN_SRC_USER, false);
+	if (!ret)
+		ret = dmademo_side_pin(&t->dst, arg->dst_offset, arg->length,
+				       arg->flags & DMADEMO_RUN_DST_USER, true);
 	if (ret) {
-		dmademo_side_put(&t->dst, false);
-		dmademo_side_put(&t->src, false);
-		dmademo_transfer_free(t);
+		dmademo_transfer_abandon(t);
 		return ERR_PTR(ret);
 	}
 	return t;
 }
 
-/* Hands a transfer to the engine.  The device is entered. */
-static int dmademo_transfer_submit(struct dmademo_transfer *t)
+static int dmademo_transfer_map(struct dmademo_transfer *t,
+				const struct dmademo_run *arg)
+{
+	int ret = 0;
+
+	if (dmademo_run_reads(arg))
+		ret = dmademo_side_map(t->df, &t->src, arg->src,
+				       arg->src_offset, arg->length,
+				       arg->flags & DMADEMO_RUN_SRC_BUS,
+				       &t->desc.src, &t->desc.nr_src);
+	if (!ret && dmademo_run_writes(arg))
+		ret = dmademo_side_map(t->df, &t->dst, arg->dst,
+				       arg->dst_offset, arg->length,
+				       arg->flags & DMADEMO_RUN_DST_BUS,
+				       &t->desc.dst, &t->desc.nr_dst);
+	return ret;
+}
+
+/*
+ * Hands a transfer to the engine; the device is entered.  If it is asynchronous,
+ * it may be gone afterwards.
+ */
+static int dmademo_transfer_submit(struct dmademo_transfer *t, u64 *cookie)
 {
 	struct dmademo_file *df = t->df;
+	struct dmademo *dd = df->dd;
 
 	scoped_guard(spinlock, &df->lock) {
 		if (df->nr_transfers == DMADEMO_MAX_TRANSFERS)
 			return -EAGAIN;
 		df->nr_transfers++;
 		t->cookie = ++df->last_cookie;
+		if (t->async)
+			*cookie = t->cookie;
 		list_add_tail(&t->node, &df->pending);
 	}
-	atomic_inc(&df->dd->nr_transfers);
-	dmademo_engine_submit(&df->dd->engine, &t->desc);
+	atomic_inc(&dd->nr_transfers);
+	dmademo_engine_submit(&dd->engine, &t->desc);
 	return 0;
 }
 
@@ -277,7 +317,7 @@ static int dmademo_transfer_wait(struct dmademo_transfer *t, u32 *value)
 
 	ret = wait_event_interruptible(df->wait, dmademo_transfer_is_done(t));
 	if (ret) {
-		/* If the device is gone, it is stopped already. */
+		/* If the device is gone, it is stopped, or about to be. */
 		if (dmademo_enter(df->dd, &idx)) {
 			dmademo_engine_stop(&df->dd->engine, &t->desc,
 					    -ECANCELED);
@@ -312,96 +352,130 @@ int dmademo_run(struct dmademo_file *df, struct dmademo_run *arg)
 	    !capable(CAP_SYS_RAWIO))
 		return -EPERM;
 
-	if (!dmademo_enter(df->dd, &idx))
-		return -ENODEV;
 	t = dmademo_transfer_new(df, arg);
-	if (IS_ERR(t)) {
-		ret = PTR_ERR(t);
-	} else {
-		ret = dmademo_transfer_submit(t);
-		if (ret) {
-			dmademo_side_put(&t->dst, false);
-			dmademo_side_put(&t->src, false);
-			dmademo_transfer_free(t);
-		}
+	if (IS_ERR(t))
+		return PTR_ERR(t);
+	if (!dmademo_enter(df->dd, &idx)) {
+		dmademo_transfer_abandon(t);
+		return -ENODEV;
 	}
-	dmademo_exit(idx);
+	ret = dmademo_transfer_map(t, arg);
+	if (!ret)
+		ret = dmademo_transfer_submit(t, &arg->cookie);
 	if (ret)
+		dmademo_transfer_abandon(t);
+	dmademo_exit(idx);
+	if (ret || arg->flags & DMADEMO_RUN_ASYNC)
 		return ret;
-	if (!(arg->flags & DMADEMO_RUN_ASYNC))
-		return dmademo_transfer_wait(t, &arg->value);
-	arg->cookie = t->cookie;
-	return 0;
+	return dmademo_transfer_wait(t, &arg->value);
 }
 
-/* -ENOENT, or 0 with a completed transfer taken off the list or NULL. */
-static int dmademo_transfer_take(struct dmademo_file *df, u64 cookie,
-				 struct dmademo_transfer **found)
+bool dmademo_is_idle(struct dmademo_file *df)
+{
+	guard(spinlock)(&df->lock);
+	return list_empty(&df->pending);
+}
+
+/* The first of them, or the one with that cookie, that nobody is at. */
+static struct dmademo_transfer *dmademo_find_completed(struct dmademo_file *df,
+						       u64 cookie)
 {
 	struct dmademo_transfer *t;
 
-	*found = NULL;
+	list_for_each_entry(t, &df->completed, node)
+		if (!t->claimed && (!cookie || t->cookie == cookie))
+			return t;
+	return NULL;
+}
+
+bool dmademo_has_completions(struct dmademo_file *df)
+{
 	guard(spinlock)(&df->lock);
-	list_for_each_entry(t, &df->completed, node) {
-		if (t->cookie != cookie)
-			continue;
-		list_del(&t->node);
-		df->nr_transfers--;
-		*found = t;
+	return dmademo_find_completed(df, 0);
+}
+
+/* -ENOENT, or 0 with a completed transfer for the caller, or NULL. */
+static int dmademo_claim(struct dmademo_file *df, u64 cookie,
+			 struct dmademo_transfer **found)
+{
+	struct dmademo_transfer *t;
+
+	guard(spinlock)(&df->lock);
+	t = dmademo_find_completed(df, cookie);
+	*found = t;
+	if (t) {
+		t->claimed = true;
 		return 0;
 	}
 	list_for_each_entry(t, &df->pending, node)
 		if (t->async && t->cookie == cookie)
 			return 0;
+	/* Somebody else may not succeed. */
+	list_for_each_entry(t, &df->completed, node)
+		if (t->cookie == cookie)
+			return 0;
 	return -ENOENT;
+}
+
+/* User space knows, or could not be told, which is an error. */
+static void dmademo_claim_finish(struct dmademo_transfer *t, int error)
+{
+	struct dmademo_file *df = t->df;
+
+	scoped_guard(spinlock, &df->lock) {
+		if (error) {
+			t->claimed = false;
+		} else {
+			list_del(&t->node);
+			df->nr_transfers--;
+		}
+		/* Also those who wait for it in vain. */
+		wake_up_all(&df->wait);
+	}
+	if (!error)
+		dmademo_transfer_free(t);
+}
+
+static bool dmademo_wait_is_over(struct dmademo_file *df, u64 cookie,
+				 struct dmademo_transfer **found, int *error)
+{
+	*error = dmademo_claim(df, cookie, found);
+	return *error || *found;
 }
 
 /**
  * dmademo_wait - wait for the completion of one transfer
  * @df: the file
  * @arg: which, and how long; status and value are output
+ * @found: the transfer, for dmademo_wait_finish()
  *
  * Return: 0, -ENOENT, -ETIMEDOUT or -EINTR.
  */
-int dmademo_wait(struct dmademo_file *df, struct dmademo_wait *arg)
+int dmademo_wait(struct dmademo_file *df, struct dmademo_wait *arg,
+		 struct dmademo_transfer **found)
 {
-	const u64 timeout = min_t(u64, arg->timeout_ns, KTIME_MAX);
-	struct dmademo_transfer *t = NULL;
-	int err = 0, ret;
+	const ktime_t timeout = ns_to_ktime(min_t(u64, arg->timeout_ns,
+						  KTIME_MAX));
+	int err, ret;
 
+	if (!arg->cookie)
+		return -ENOENT;
 	ret = wait_event_interruptible_hrtimeout(df->wait,
-			(err = dmademo_transfer_take(df, arg->cookie, &t)) || t,
-			ns_to_ktime(timeout));
-	if (t) {
-		arg->status = t->desc.status;
-		arg->value = t->desc.value;
-		dmademo_transfer_free(t);
-		return 0;
-	}
+						 dmademo_wait_is_over(df, arg->cookie,
+								      found, &err),
+						 timeout);
 	if (err)
 		return err;
-	return ret == -ETIME ? -ETIMEDOUT : -EINTR;
+	if (!*found)
+		return ret == -ETIME ? -ETIMEDOUT : -EINTR;
+	arg->status = (*found)->desc.status;
+	arg->value = (*found)->desc.value;
+	return 0;
 }
 
-bool dmademo_has_completions(struct dmademo_file *df)
+void dmademo_wait_finish(struct dmademo_transfer *t, int error)
 {
-	guard(spinlock)(&df->lock);
-	return !list_empty(&df->completed);
-}
-
-/* The one that was completed first, or NULL. */
-static struct dmademo_transfer *dmademo_transfer_pop(struct dmademo_file *df)
-{
-	struct dmademo_transfer *t;
-
-	guard(spinlock)(&df->lock);
-	t = list_first_entry_or_null(&df->completed, struct dmademo_transfer,
-				     node);
-	if (t) {
-		list_del(&t->node);
-		df->nr_transfers--;
-	}
-	return t;
+	dmademo_claim_finish(t, error);
 }
 
 /**
@@ -414,9 +488,11 @@ static struct dmademo_transfer *dmademo_transfer_pop(struct dmademo_file *df)
  */
 int dmademo_completion_read(struct dmademo_file *df, char __user *to)
 {
-	struct dmademo_transfer *t = dmademo_transfer_pop(df);
 	struct dmademo_completion completion;
+	struct dmademo_transfer *t;
+	int ret = 0;
 
+	dmademo_claim(df, 0, &t);
 	if (!t)
 		return 0;
 	completion = (struct dmademo_completion){
@@ -424,15 +500,10 @@ int dmademo_completion_read(struct dmademo_file *df, char __user *to)
 		.status	= t->desc.status,
 		.value	= t->desc.value,
 	};
-	if (copy_to_user(to, &completion, sizeof(completion))) {
-		guard(spinlock)(&df->lock);
-		list_add(&t->node, &df->completed);
-		df->nr_transfers++;
-		wake_up_all(&df->wait);
-		return -EFAULT;
-	}
-	dmademo_transfer_free(t);
-	return 1;
+	if (copy_to_user(to, &completion, sizeof(completion)))
+		ret = -EFAULT;
+	dmademo_claim_finish(t, ret);
+	return ret ?: 1;
 }
 
 /* Stops all that is under way.  The caller holds the file's lock. */
@@ -445,12 +516,6 @@ static void dmademo_file_stop(struct dmademo_file *df, u64 cookie, int error)
 			dmademo_engine_stop(&df->dd->engine, &t->desc, error);
 }
 
-static bool dmademo_file_is_idle(struct dmademo_file *df)
-{
-	guard(spinlock)(&df->lock);
-	return list_empty(&df->pending);
-}
-
 /**
  * dmademo_transfer_discard - cancel a transfer whose cookie nobody knows
  * @df: the file
@@ -458,18 +523,18 @@ static bool dmademo_file_is_idle(struct dmademo_file *df)
  */
 void dmademo_transfer_discard(struct dmademo_file *df, u64 cookie)
 {
-	struct dmademo_transfer *t = NULL;
-	int idx;
+	struct dmademo_transfer *t;
+	int idx, err;
 
-	/* If the device is gone, it is stopped already. */
+	/* If the device is gone, it is stopped, or about to be. */
 	if (dmademo_enter(df->dd, &idx)) {
 		scoped_guard(spinlock, &df->lock)
 			dmademo_file_stop(df, cookie, -ECANCELED);
 		dmademo_exit(idx);
 	}
-	wait_event(df->wait, dmademo_transfer_take(df, cookie, &t) || t);
+	wait_event(df->wait, dmademo_wait_is_over(df, cookie, &t, &err));
 	if (t)
-		dmademo_transfer_free(t);
+		dmademo_claim_finish(t, 0);
 }
 
 /**
@@ -478,7 +543,7 @@ void dmademo_transfer_discard(struct dmademo_file *df, u64 cookie)
  */
 void dmademo_transfers_cancel(struct dmademo_file *df)
 {
-	struct dmademo_transfer *t;
+	struct dmademo_transfer *t, *next;
 	int idx;
 
 	if (dmademo_enter(df->dd, &idx)) {
@@ -486,8 +551,8 @@ void dmademo_transfers_cancel(struct dmademo_file *df)
 			dmademo_file_stop(df, 0, -ECANCELED);
 		dmademo_exit(idx);
 	}
-	wait_event(df->wait, dmademo_file_is_idle(df));
-	while ((t = dmademo_transfer_pop(df)))
+	wait_event(df->wait, dmademo_is_idle(df));
+	list_for_each_entry_safe(t, next, &df->completed, node)
 		dmademo_transfer_free(t);
 }
 
@@ -504,4 +569,5 @@ void dmademo_transfers_stop(struct dmademo *dd)
 			scoped_guard(spinlock, &df->lock)
 				dmademo_file_stop(df, 0, -ENODEV);
 	wait_event(dd->idle, !atomic_read(&dd->nr_transfers));
+	dmademo_engine_quiesce(&dd->engine);
 }

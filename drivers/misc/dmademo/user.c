@@ -16,37 +16,51 @@
 
 /**
  * struct dmademo_user - user memory that the device may access
- * @dd: The device.
  * @owner: Whose RLIMIT_MEMLOCK counts it.
+ * @offset: First byte in the first page.
+ * @length: Bytes.
  * @nr: Number of @pages.
  * @pages: The pages, pinned.
- * @sgt: The same, mapped for the device.
- * @dir: In which direction.
+ * @write: The device may write.
+ * @dd: The device that it is mapped for, or NULL.
+ * @sgt: The pages, mapped.
  * @mem: What the engine may access.
  */
 struct dmademo_user {
-	struct dmademo		*dd;
 	struct user_struct	*owner;
+	unsigned long		offset;
+	size_t			length;
 	unsigned long		nr;
 	struct page		**pages;
+	bool			write;
+	struct dmademo		*dd;
 	struct sg_table		sgt;
-	enum dma_data_direction	dir;
 	struct dmademo_memory	mem;
 };
+
+/*
+ * What the device does not write, because a transfer fails or is stopped, has to
+ * stay what it was.
+ */
+static enum dma_data_direction dmademo_user_dir(const struct dmademo_user *user)
+{
+	return user->write ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE;
+}
 
 /* No lock, as the interrupt thread must not wait for a process. */
 static int dmademo_user_charge(struct dmademo_user *user)
 {
 	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
-	long locked;
+	struct user_struct *owner = current_user();
+	unsigned long locked = atomic_long_read(&owner->locked_vm);
 
-	user->owner = get_uid(current_user());
-	locked = atomic_long_add_return(user->nr, &user->owner->locked_vm);
-	if (locked <= limit || capable(CAP_IPC_LOCK))
-		return 0;
-	atomic_long_sub(user->nr, &user->owner->locked_vm);
-	free_uid(user->owner);
-	return -ENOMEM;
+	do {
+		if (locked + user->nr > limit && !capable(CAP_IPC_LOCK))
+			return -ENOMEM;
+	} while (!atomic_long_try_cmpxchg(&owner->locked_vm, (long *)&locked,
+					  locked + user->nr));
+	user->owner = get_uid(owner);
+	return 0;
 }
 
 static void dmademo_user_uncharge(struct dmademo_user *user)
@@ -56,76 +70,42 @@ static void dmademo_user_uncharge(struct dmademo_user *user)
 }
 
 /* The device may have the pages for long, whatever the file systems think. */
-static int dmademo_user_pin(struct dmademo_user *user, unsigned long addr)
+static int dmademo_user_get_pages(struct dmademo_user *user, unsigned long addr)
 {
-	unsigned int flags = FOLL_LONGTERM;
+	unsigned int flags = FOLL_LONGTERM | (user->write ? FOLL_WRITE : 0);
 	unsigned long pinned = 0;
 	int ret;
 
-	if (user->dir != DMA_TO_DEVICE)
-		flags |= FOLL_WRITE;
 	while (pinned < user->nr) {
 		ret = pin_user_pages_fast(addr + pinned * PAGE_SIZE,
 					  user->nr - pinned, flags,
 					  user->pages + pinned);
 		if (ret <= 0) {
 			unpin_user_pages(user->pages, pinned);
-			return ret ?: -EFAULT;
+			/* There are many reasons why it cannot be pinned. */
+			return ret == -ENOMEM || ret == -EINTR ? ret : -EFAULT;
 		}
 		pinned += ret;
 	}
 	return 0;
 }
 
-static int dmademo_user_map_pages(struct dmademo_user *user,
-				  unsigned long offset, size_t length)
-{
-	struct device *dev = user->dd->dev;
-	/* One bounce buffer cannot hold more. */
-	size_t segment = min_t(size_t, dma_get_max_seg_size(dev),
-			       dma_max_mapping_size(dev));
-	int ret;
-
-	ret = sg_alloc_table_from_pages_segment(&user->sgt, user->pages,
-						user->nr, offset, length,
-						max(segment, PAGE_SIZE),
-						GFP_KERNEL);
-	if (ret)
-		return ret;
-	ret = dma_map_sgtable(dev, &user->sgt, user->dir, 0);
-	if (ret)
-		goto out_free;
-	ret = dmademo_memory_of_sgt(&user->mem, &user->sgt);
-	if (ret)
-		goto out_unmap;
-	dmademo_engine_grant(&user->dd->engine, &user->mem);
-	return 0;
-
-out_unmap:
-	dma_unmap_sgtable(dev, &user->sgt, user->dir, 0);
-out_free:
-	sg_free_table(&user->sgt);
-	return ret == -EIO ? -ENOMEM : ret;
-}
-
 /**
- * dmademo_user_map - let the device access user memory of the calling process
- * @dd: the device, entered
+ * dmademo_user_pin - pin memory of the calling process
  * @addr: first byte
  * @length: bytes, 1 to DMADEMO_MAX_BYTES; must not wrap
- * @dir: DMA_TO_DEVICE or DMA_FROM_DEVICE
+ * @write: the device will write to it, rather than read
  *
- * Context: Process context, without locks.
+ * Context: Process context, without locks, and with no device entered: to bring
+ * memory in may take as long as user space likes.
  *
- * Return: what to give to dmademo_user_unmap(), or an error: -EFAULT if there is
- * no such memory, or it may not be written; -EOPNOTSUPP and others as
- * pin_user_pages_fast() for memory that cannot be pinned; -ENOMEM; -EINTR.
+ * Return: what to give to dmademo_user_release(), or an error: -EFAULT if there is
+ * no such memory, or it may not be written, or not be pinned; -ENOMEM if there
+ * is no memory, or RLIMIT_MEMLOCK is reached; -EINTR.
  */
-struct dmademo_user *dmademo_user_map(struct dmademo *dd, unsigned long addr,
-				      size_t length,
-				      enum dma_data_direction dir)
+struct dmademo_user *dmademo_user_pin(unsigned long addr, size_t length,
+				      bool write)
 {
-	unsigned long offset = offset_in_page(addr);
 	struct dmademo_user *user;
 	int ret;
 
@@ -134,9 +114,10 @@ struct dmademo_user *dmademo_user_map(struct dmademo *dd, unsigned long addr,
 	user = kzalloc_obj(*user, GFP_KERNEL_ACCOUNT);
 	if (!user)
 		return ERR_PTR(-ENOMEM);
-	user->dd = dd;
-	user->dir = dir;
-	user->nr = PFN_UP(offset + length);
+	user->write = write;
+	user->offset = offset_in_page(addr);
+	user->length = length;
+	user->nr = PFN_UP(user->offset + length);
 	user->pages = kvmalloc_array(user->nr, sizeof(*user->pages),
 				     GFP_KERNEL_ACCOUNT);
 	if (!user->pages) {
@@ -146,16 +127,11 @@ struct dmademo_user *dmademo_user_map(struct dmademo *dd, unsigned long addr,
 	ret = dmademo_user_charge(user);
 	if (ret)
 		goto out_free_pages;
-	ret = dmademo_user_pin(user, addr - offset);
+	ret = dmademo_user_get_pages(user, addr - user->offset);
 	if (ret)
 		goto out_uncharge;
-	ret = dmademo_user_map_pages(user, offset, length);
-	if (ret)
-		goto out_unpin;
 	return user;
 
-out_unpin:
-	unpin_user_pages(user->pages, user->nr);
 out_uncharge:
 	dmademo_user_uncharge(user);
 out_free_pages:
@@ -165,24 +141,66 @@ out_free:
 	return ERR_PTR(ret);
 }
 
+/**
+ * dmademo_user_map - let the device access pinned memory
+ * @user: the memory
+ * @dd: the device, entered
+ *
+ * Return: 0, or -ENOMEM if there is no memory or no room for bounce buffers.
+ */
+int dmademo_user_map(struct dmademo_user *user, struct dmademo *dd)
+{
+	/* One bounce buffer cannot hold more. */
+	size_t segment = min_t(size_t, dma_get_max_seg_size(dd->dev),
+			       dma_max_mapping_size(dd->dev));
+	int ret;
+
+	ret = sg_alloc_table_from_pages_segment(&user->sgt, user->pages,
+						user->nr, user->offset,
+						user->length,
+						max(segment, PAGE_SIZE),
+						GFP_KERNEL_ACCOUNT);
+	if (ret)
+		return -ENOMEM;
+	ret = dma_map_sgtable(dd->dev, &user->sgt, dmademo_user_dir(user), 0);
+	if (ret)
+		goto out_free;
+	ret = dmademo_memory_of_sgt(&user->mem, &user->sgt, user->length);
+	if (ret)
+		goto out_unmap;
+	user->dd = dd;
+	dmademo_engine_grant(&dd->engine, &user->mem);
+	return 0;
+
+out_unmap:
+	dma_unmap_sgtable(dd->dev, &user->sgt, dmademo_user_dir(user), 0);
+out_free:
+	sg_free_table(&user->sgt);
+	return -ENOMEM;
+}
+
 const struct dmademo_memory *dmademo_user_memory(struct dmademo_user *user)
 {
 	return &user->mem;
 }
 
 /**
- * dmademo_user_unmap - end the device's access to user memory
- * @user: from dmademo_user_map(); the device has no transfer to it under way
+ * dmademo_user_release - end the device's access to user memory, if it has any
+ * @user: from dmademo_user_pin(); the device has no transfer to it under way
  * @written: the device may have written to it
  *
- * Context: Process context, any process's.
+ * Context: Process context, any process's.  If the memory is mapped, the device is
+ * there.
  */
-void dmademo_user_unmap(struct dmademo_user *user, bool written)
+void dmademo_user_release(struct dmademo_user *user, bool written)
 {
-	dmademo_engine_revoke(&user->dd->engine, &user->mem);
-	kvfree(user->mem.regions);
-	dma_unmap_sgtable(user->dd->dev, &user->sgt, user->dir, 0);
-	sg_free_table(&user->sgt);
+	if (user->dd) {
+		dmademo_engine_revoke(&user->dd->engine, &user->mem);
+		kvfree(user->mem.regions);
+		dma_unmap_sgtable(user->dd->dev, &user->sgt,
+				  dmademo_user_dir(user), 0);
+		sg_free_table(&user->sgt);
+	}
 	unpin_user_pages_dirty_lock(user->pages, user->nr, written);
 	dmademo_user_uncharge(user);
 	kvfree(user->pages);

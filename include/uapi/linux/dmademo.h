@@ -24,8 +24,9 @@
  * -EINVAL, and so have members that are output only, unless it says otherwise.
  *
  * All calls may fail with -EFAULT if the structure cannot be read or written,
- * and with -ENODEV once the device has been unbound from its driver.  After an
- * error nothing is allocated, queued or freed.  An unknown ioctl is -ENOTTY.
+ * and with -ENODEV once the device has been unbound from its driver, but for
+ * DMADEMO_IOC_WAIT.  After an error nothing is allocated, queued, freed or lost.
+ * An unknown ioctl is -ENOTTY.
  */
 
 #define DMADEMO_IOC_TYPE	0xBB
@@ -69,7 +70,10 @@ enum dmademo_strategy {
 
 /* struct dmademo_info.flags: CPU caches and the device see the same data. */
 #define DMADEMO_INFO_COHERENT	(1U << 0)
-/* struct dmademo_info.flags: buffers can be exported as dma-bufs. */
+/*
+ * struct dmademo_info.flags: buffers can be exported as dma-bufs; if the device is
+ * not coherent, those with DMADEMO_ALLOC_CACHED.
+ */
 #define DMADEMO_INFO_EXPORT	(1U << 1)
 
 /**
@@ -82,10 +86,12 @@ enum dmademo_strategy {
  * @flags: Out: DMADEMO_INFO_COHERENT, DMADEMO_INFO_EXPORT.
  * @dma_mask: Out: bus addresses that the device can reach, as a bit mask.
  * @max_device_bytes: Out: what all buffers of the device together may hold, in
- *	bytes.
+ *	bytes.  One that was freed while it was mapped does not count any more; the
+ *	memory cgroup still has it.
  * @max_buffers: Out: buffers that a file may have at a time.
  * @max_transfers: Out: transfers that a file may have under way or unread.
- * @strategies: Out: bit N is set if enum dmademo_strategy N can be asked for.
+ * @strategies: Out: bit N is set if enum dmademo_strategy N can be asked for
+ *	without flags.
  * @__reserved: Out: 0.
  *
  * What is output only may be anything on input, but @flags, which has to be 0.
@@ -224,18 +230,20 @@ enum dmademo_op {
  * the file is closed, what is still under way is cancelled.
  *
  * User memory is pinned, and counted against RLIMIT_MEMLOCK, until the transfer
- * is done.
+ * is done.  If the device is not coherent, what shares a cache line with either
+ * end of it must not be written meanwhile.
  *
  * Errors: -EINVAL if @op or @flags is unknown, @length is 0 or too much, a
  * member that is not used is not 0, @value is over 255, a range wraps, or the
  * two ranges overlap; -ENOENT if @src or @dst names no buffer of this file;
  * -ERANGE if a range goes past the end of its buffer; -EFAULT if user memory
- * cannot be accessed; -EPERM for a bus address without CAP_SYS_RAWIO; -EAGAIN if
- * dmademo_info.max_transfers are under way or unread; -ENOMEM if there is no
- * memory, or RLIMIT_MEMLOCK is reached; -EINTR if a signal came, and the
- * transfer was cancelled.  The transfer itself may fail with -EIO if the device
- * met a bus error, -ENOMEM if it ran out of memory, and -ENODEV if it was
- * unbound meanwhile, in which cases @dst may have been written in part.
+ * cannot be accessed, or pinned; -EPERM for a bus address without
+ * CAP_SYS_RAWIO; -EAGAIN if dmademo_info.max_transfers are under way or unread;
+ * -ENOMEM if there is no memory, or RLIMIT_MEMLOCK is reached; -EINTR if a
+ * signal came, and the transfer was cancelled.  The transfer itself may fail
+ * with -EIO if the device met a bus error, -ENOMEM if it ran out of memory, and
+ * -ENODEV if it was unbound meanwhile, in which cases @dst may have been written
+ * in part.
  */
 struct dmademo_run {
 	__u32 size;
@@ -341,8 +349,9 @@ struct dmademo_sync {
  * mapped until then only.  @fd may be anything on input.
  *
  * Errors: -EINVAL if @fd_flags has others; -ENOENT if @handle names no buffer of
- * this file; -EOPNOTSUPP if the device lacks DMADEMO_INFO_EXPORT, or the buffer
- * was imported; -EMFILE; -ENOMEM.
+ * this file; -EOPNOTSUPP if the device lacks DMADEMO_INFO_EXPORT, or is not
+ * coherent and the buffer lacks DMADEMO_ALLOC_CACHED, or the buffer was
+ * imported; -EMFILE; -ENOMEM.
  */
 struct dmademo_export {
 	__u32 size;
@@ -363,9 +372,10 @@ struct dmademo_export {
  *
  * To map it, map the dma-buf.  What is output only may be anything on input.
  *
- * Errors: -EINVAL if @fd is no dma-buf, or it has more bytes than
- * dmademo_info.max_bytes; -EBADF if @fd is no file; -ENOSPC if the file has no
- * handle left; -ENOMEM; and those of the exporter.
+ * Errors: -EINVAL if @fd is no dma-buf, or has more bytes than
+ * dmademo_info.max_bytes, or less memory than it says; -EBADF if @fd is no
+ * file; -ENOSPC if the file has no handle left; -ENOMEM; and those of the
+ * exporter.
  */
 struct dmademo_import {
 	__u32 size;

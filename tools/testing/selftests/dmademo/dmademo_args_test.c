@@ -15,18 +15,16 @@
 
 /* A member of a structure, and what it is to be set to. */
 struct member {
-	const char *name;
 	size_t offset;
 	size_t size;
-	uint64_t values[16];
-	int nr;
+	const uint64_t *values;
+	size_t nr;
 };
 
 struct call {
 	const char *name;
 	unsigned long cmd;
-	size_t size;
-	/* a call that works */
+	/* one that works */
 	union {
 		struct dmademo_info info;
 		struct dmademo_alloc alloc;
@@ -38,20 +36,53 @@ struct call {
 		struct dmademo_import import;
 		unsigned char bytes[128];
 	} good;
-	/* errors that it may have */
+	/* errors that it may have, besides EINVAL */
 	int errors[16];
 	struct member members[12];
+	unsigned int nr_members;
 };
 
-#define VALUES(...)					\
-	{ __VA_ARGS__ },				\
-	sizeof((uint64_t[]){ __VA_ARGS__ }) / sizeof(uint64_t)
+static void vary(struct call *call, const void *member, size_t size,
+		 const uint64_t *values, size_t nr)
+{
+	call->members[call->nr_members++] = (struct member){
+		.offset = (const unsigned char *)member - call->good.bytes,
+		.size = size,
+		.values = values,
+		.nr = nr,
+	};
+}
 
-#define MEMBER(type, member, ...)			\
-	{ #member, offsetof(struct type, member),	\
-	  sizeof(((struct type *)0)->member), VALUES(__VA_ARGS__) }
+static void vary32(struct call *call, const __u32 *member,
+		   const uint64_t *values, size_t nr)
+{
+	vary(call, member, sizeof(*member), values, nr);
+}
 
-#define GIB (1ULL << 30)
+static void vary64(struct call *call, const __u64 *member,
+		   const uint64_t *values, size_t nr)
+{
+	vary(call, member, sizeof(*member), values, nr);
+}
+
+/* Every call's first member; @sizes is the caller's, as it is still needed. */
+static void vary_size(struct call *call, uint64_t sizes[10])
+{
+	const uint64_t size = call->good.info.size;
+	const uint64_t values[10] = {
+		0, 1, 4, size - 1, size, size + 1, 127, 4096, 4097, UINT32_MAX,
+	};
+
+	memcpy(sizes, values, sizeof(values));
+	vary32(call, &call->good.info.size, sizes, 10);
+}
+
+static const uint64_t bits[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 31, 32, UINT32_MAX };
+static const uint64_t words[] = { 0, 1, UINT32_MAX };
+static const uint64_t numbers[] = {
+	0, 1, 2, 1000000, (1ULL << 32) - 1, 1ULL << 32, INT64_MAX, 1ULL << 63,
+	UINT64_MAX - 1, UINT64_MAX,
+};
 
 FIXTURE(args) {
 	int fd;
@@ -60,7 +91,28 @@ FIXTURE(args) {
 	struct dmademo_info info;
 	struct dmademo_alloc a, b, foreign, freed;
 	unsigned char *user;
+	uint64_t sizes[10];
+	uint64_t handles[7];
+	uint64_t ranges[14];
 };
+
+/* Those that are known only now. */
+static void set_values(struct _test_data_args *self)
+{
+	const uint64_t handles[] = {
+		0, self->a.handle, self->foreign.handle, self->freed.handle,
+		self->info.max_buffers, self->info.max_buffers + 1, UINT32_MAX,
+	};
+	const uint64_t ranges[] = {
+		0, 1, page_size - 1, page_size, page_size + 1,
+		self->info.max_bytes, self->info.max_bytes + 1, 1ULL << 32,
+		INT64_MAX, 1ULL << 63, UINT64_MAX - 1, UINT64_MAX,
+		(uintptr_t)self->user, (uintptr_t)self->user + 2 * page_size - 1,
+	};
+
+	memcpy(self->handles, handles, sizeof(self->handles));
+	memcpy(self->ranges, ranges, sizeof(self->ranges));
+}
 
 FIXTURE_SETUP(args)
 {
@@ -86,6 +138,7 @@ FIXTURE_SETUP(args)
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->user);
 	memset(self->user, 1, 2 * page_size);
+	set_values(self);
 	usleep(200000);
 	self->before = demo_free_memory();
 }
@@ -151,53 +204,48 @@ static void set(void *arg, const struct member *m, int i)
 	}
 }
 
-static unsigned int try_all(struct __test_metadata *_metadata, int fd,
-			    const struct call *call)
+static unsigned int try_pair(struct __test_metadata *_metadata, int fd,
+			     const struct call *call, const struct member *m,
+			     const struct member *n)
 {
-	const struct member *m, *n;
-	unsigned char arg[128];
+	unsigned char arg[sizeof(call->good)];
 	unsigned int calls = 0;
-	int i, j, error;
+	size_t i, j;
+	int error;
 
-	for (m = call->members; m->name; m++)
-		for (i = 0; i < m->nr; i++)
-			for (n = m; n->name; n++)
-				for (j = 0; j < n->nr; j++) {
-					memcpy(arg, &call->good, sizeof(arg));
-					set(arg, m, i);
-					if (n != m)
-						set(arg, n, j);
-					else if (j)
-						break;
-					errno = 0;
-					error = ioctl(fd, call->cmd, arg) ?
-						errno : 0;
-					calls++;
-					if (!error)
-						undo(fd, call, arg);
-					EXPECT_TRUE(is_allowed(call, error))
-						TH_LOG("%s: %s=%#llx, %s=%#llx: %s",
-						       call->name, m->name,
-						       (unsigned long long)m->values[i],
-						       n->name,
-						       (unsigned long long)n->values[j],
-						       strerror(error));
-				}
+	for (i = 0; i < m->nr; i++)
+		for (j = 0; j < n->nr; j++) {
+			memcpy(arg, &call->good, sizeof(arg));
+			set(arg, m, i);
+			set(arg, n, j);
+			error = ioctl(fd, call->cmd, arg) ? errno : 0;
+			calls++;
+			if (!error)
+				undo(fd, call, arg);
+			EXPECT_TRUE(is_allowed(call, error))
+				TH_LOG("%s: %#llx at %zu, %#llx at %zu: %s",
+				       call->name,
+				       (unsigned long long)m->values[i],
+				       m->offset,
+				       (unsigned long long)n->values[j],
+				       n->offset, strerror(error));
+		}
 	return calls;
 }
 
-#define SIZES(type)							\
-	0, 1, 4, sizeof(struct type) - 1, sizeof(struct type),		\
-	sizeof(struct type) + 1, 127, 4096, 4097, UINT32_MAX
+/* The number of calls that were made. */
+static unsigned int try_all(struct __test_metadata *_metadata, int fd,
+			    const struct call *call)
+{
+	unsigned int calls = 0, i, j;
 
-#define HANDLES(self)							\
-	0, (self)->a.handle, (self)->foreign.handle,			\
-	(self)->freed.handle, (self)->info.max_buffers,			\
-	(self)->info.max_buffers + 1, UINT32_MAX
-
-#define RANGE(size)							\
-	0, 1, (size) - 1, (size), (size) + 1, GIB, GIB + 1,		\
-	1ULL << 32, INT64_MAX, 1ULL << 63, UINT64_MAX - 1, UINT64_MAX
+	for (i = 0; i < call->nr_members; i++)
+		for (j = i + 1; j < call->nr_members; j++)
+			calls += try_pair(_metadata, fd, call,
+					  &call->members[i],
+					  &call->members[j]);
+	return calls;
+}
 
 TEST_F(args, info)
 {
@@ -206,18 +254,17 @@ TEST_F(args, info)
 		.cmd = DMADEMO_IOC_INFO,
 		.good.info = { .size = sizeof(struct dmademo_info) },
 		.errors = { E2BIG },
-		.members = {
-			MEMBER(dmademo_info, size, SIZES(dmademo_info)),
-			MEMBER(dmademo_info, version, 0, 1, UINT32_MAX),
-			MEMBER(dmademo_info, flags, 0, 1, 2, 4, UINT32_MAX),
-			MEMBER(dmademo_info, __reserved, 0, 1, UINT32_MAX),
-		},
 	};
+	struct dmademo_info *info = &call.good.info;
 
+	vary_size(&call, self->sizes);
+	vary32(&call, &info->version, words, ARRAY_SIZE(words));
+	vary32(&call, &info->flags, bits, ARRAY_SIZE(bits));
+	vary32(&call, &info->__reserved, words, ARRAY_SIZE(words));
 	EXPECT_LT(100, try_all(_metadata, self->fd, &call));
 }
 
-TEST_F(args, alloc)
+TEST_F_TIMEOUT(args, alloc, 300)
 {
 	struct call call = {
 		.name = "alloc",
@@ -227,19 +274,15 @@ TEST_F(args, alloc)
 			.bytes = 1,
 		},
 		.errors = { E2BIG, ENOMEM, EDQUOT, EOPNOTSUPP },
-		.members = {
-			MEMBER(dmademo_alloc, size, SIZES(dmademo_alloc)),
-			MEMBER(dmademo_alloc, flags, 0, 1, 2, 3, 4, UINT32_MAX),
-			MEMBER(dmademo_alloc, bytes, 0, 1, page_size - 1,
-			       page_size, page_size + 1, GIB, GIB + 1,
-			       1ULL << 32, 1ULL << 63, UINT64_MAX),
-			MEMBER(dmademo_alloc, strategy, 0, 1, 2, 5, 6, 7,
-			       UINT32_MAX),
-			MEMBER(dmademo_alloc, handle, 0, UINT32_MAX),
-			MEMBER(dmademo_alloc, bus_addr, 0, UINT64_MAX),
-		},
 	};
+	struct dmademo_alloc *alloc = &call.good.alloc;
 
+	vary_size(&call, self->sizes);
+	vary32(&call, &alloc->flags, bits, ARRAY_SIZE(bits));
+	vary64(&call, &alloc->bytes, self->ranges, ARRAY_SIZE(self->ranges));
+	vary32(&call, &alloc->strategy, bits, ARRAY_SIZE(bits));
+	vary32(&call, &alloc->handle, words, ARRAY_SIZE(words));
+	vary64(&call, &alloc->bus_addr, numbers, ARRAY_SIZE(numbers));
 	EXPECT_LT(500, try_all(_metadata, self->fd, &call));
 }
 
@@ -250,48 +293,43 @@ TEST_F(args, free)
 		.cmd = DMADEMO_IOC_FREE,
 		.good.free = { .size = sizeof(struct dmademo_free) },
 		.errors = { E2BIG, ENOENT },
-		.members = {
-			MEMBER(dmademo_free, size, SIZES(dmademo_free)),
-			MEMBER(dmademo_free, handle, HANDLES(self)),
-		},
 	};
 
+	vary_size(&call, self->sizes);
+	vary32(&call, &call.good.free.handle, self->handles,
+	       ARRAY_SIZE(self->handles));
 	EXPECT_LT(50, try_all(_metadata, self->fd, &call));
 	EXPECT_EQ(0, demo_fill(self->fd, self->b.handle, 0, 1, 1));
 }
 
 static void try_run(struct __test_metadata *_metadata,
-		    FIXTURE_DATA(args) *self, const struct dmademo_run *good)
+		    struct _test_data_args *self, const struct dmademo_run *good)
 {
-	const uint64_t user = (uintptr_t)self->user;
 	struct call call = {
 		.name = "run",
 		.cmd = DMADEMO_IOC_RUN,
 		.good.run = *good,
 		.errors = { E2BIG, ENOENT, ERANGE, EFAULT, EPERM, EAGAIN,
 			    ENOMEM, EIO },
-		.members = {
-			MEMBER(dmademo_run, size, SIZES(dmademo_run)),
-			MEMBER(dmademo_run, op, 0, 1, 2, 3, 4, UINT32_MAX),
-			MEMBER(dmademo_run, src, HANDLES(self)),
-			MEMBER(dmademo_run, dst, HANDLES(self)),
-			MEMBER(dmademo_run, src_offset, RANGE(page_size), user,
-			       user + 2 * page_size - 1),
-			MEMBER(dmademo_run, dst_offset, RANGE(page_size), user,
-			       user + 2 * page_size - 1),
-			MEMBER(dmademo_run, length, RANGE(page_size)),
-			MEMBER(dmademo_run, value, 0, 1, 255, 256, UINT32_MAX),
-			MEMBER(dmademo_run, flags, 0, 1, 2, 3, 4, 6, 7, 8, 10,
-			       16, 20, 24, 31, 32, UINT32_MAX),
-			MEMBER(dmademo_run, cookie, 0, 1, UINT64_MAX),
-		},
 	};
+	const uint64_t values[] = { 0, 1, 255, 256, UINT32_MAX };
+	struct dmademo_run *run = &call.good.run;
 
+	vary_size(&call, self->sizes);
+	vary32(&call, &run->op, bits, ARRAY_SIZE(bits));
+	vary32(&call, &run->src, self->handles, ARRAY_SIZE(self->handles));
+	vary32(&call, &run->dst, self->handles, ARRAY_SIZE(self->handles));
+	vary64(&call, &run->src_offset, self->ranges, ARRAY_SIZE(self->ranges));
+	vary64(&call, &run->dst_offset, self->ranges, ARRAY_SIZE(self->ranges));
+	vary64(&call, &run->length, self->ranges, ARRAY_SIZE(self->ranges));
+	vary32(&call, &run->value, values, ARRAY_SIZE(values));
+	vary32(&call, &run->flags, bits, ARRAY_SIZE(bits));
+	vary64(&call, &run->cookie, numbers, ARRAY_SIZE(numbers));
 	EXPECT_LT(3000, try_all(_metadata, self->fd, &call));
 	EXPECT_EQ(0, demo_fill(self->fd, self->b.handle, 0, 1, 1));
 }
 
-TEST_F(args, run)
+TEST_F_TIMEOUT(args, run, 300)
 {
 	const struct dmademo_run good = {
 		.size = sizeof(good),
@@ -304,7 +342,7 @@ TEST_F(args, run)
 	try_run(_metadata, self, &good);
 }
 
-TEST_F(args, run_on_user_memory)
+TEST_F_TIMEOUT(args, run_on_user_memory, 300)
 {
 	const struct dmademo_run good = {
 		.size = sizeof(good),
@@ -319,6 +357,20 @@ TEST_F(args, run_on_user_memory)
 	try_run(_metadata, self, &good);
 }
 
+TEST_F_TIMEOUT(args, run_on_bus_addresses, 300)
+{
+	const struct dmademo_run good = {
+		.size = sizeof(good),
+		.op = DMADEMO_OP_REVERSE,
+		.src_offset = self->a.bus_addr,
+		.dst_offset = self->b.bus_addr,
+		.length = page_size,
+		.flags = DMADEMO_RUN_SRC_BUS | DMADEMO_RUN_DST_BUS,
+	};
+
+	try_run(_metadata, self, &good);
+}
+
 TEST_F(args, wait)
 {
 	struct dmademo_run run = { .value = 1 };
@@ -327,18 +379,15 @@ TEST_F(args, wait)
 		.cmd = DMADEMO_IOC_WAIT,
 		.good.wait = { .size = sizeof(struct dmademo_wait) },
 		.errors = { E2BIG, ENOENT, ETIMEDOUT },
-		.members = {
-			MEMBER(dmademo_wait, size, SIZES(dmademo_wait)),
-			MEMBER(dmademo_wait, flags, 0, 1, UINT32_MAX),
-			MEMBER(dmademo_wait, cookie, 0, 1, 2, INT64_MAX,
-			       UINT64_MAX),
-			MEMBER(dmademo_wait, timeout_ns, 0, 1, 1000000,
-			       INT64_MAX, 1ULL << 63, UINT64_MAX),
-		},
 	};
+	struct dmademo_wait *wait = &call.good.wait;
 
 	ASSERT_EQ(0, demo_run(self->fd, DMADEMO_OP_FILL, self->a.handle, 0, 0,
 			      0, 1, DMADEMO_RUN_ASYNC, &run));
+	vary_size(&call, self->sizes);
+	vary32(&call, &wait->flags, words, ARRAY_SIZE(words));
+	vary64(&call, &wait->cookie, numbers, ARRAY_SIZE(numbers));
+	vary64(&call, &wait->timeout_ns, numbers, ARRAY_SIZE(numbers));
 	EXPECT_LT(100, try_all(_metadata, self->fd, &call));
 }
 
@@ -354,16 +403,15 @@ TEST_F(args, sync)
 			.length = 1,
 		},
 		.errors = { E2BIG, ENOENT, ERANGE },
-		.members = {
-			MEMBER(dmademo_sync, size, SIZES(dmademo_sync)),
-			MEMBER(dmademo_sync, flags, 0, 1, 2, 3, 4, UINT32_MAX),
-			MEMBER(dmademo_sync, handle, HANDLES(self)),
-			MEMBER(dmademo_sync, __reserved, 0, 1, UINT32_MAX),
-			MEMBER(dmademo_sync, offset, RANGE(page_size)),
-			MEMBER(dmademo_sync, length, RANGE(page_size)),
-		},
 	};
+	struct dmademo_sync *sync = &call.good.sync;
 
+	vary_size(&call, self->sizes);
+	vary32(&call, &sync->flags, bits, ARRAY_SIZE(bits));
+	vary32(&call, &sync->handle, self->handles, ARRAY_SIZE(self->handles));
+	vary32(&call, &sync->__reserved, words, ARRAY_SIZE(words));
+	vary64(&call, &sync->offset, self->ranges, ARRAY_SIZE(self->ranges));
+	vary64(&call, &sync->length, self->ranges, ARRAY_SIZE(self->ranges));
 	EXPECT_LT(500, try_all(_metadata, self->fd, &call));
 }
 
@@ -377,15 +425,17 @@ TEST_F(args, export)
 			.handle = self->a.handle,
 		},
 		.errors = { E2BIG, ENOENT, EOPNOTSUPP },
-		.members = {
-			MEMBER(dmademo_export, size, SIZES(dmademo_export)),
-			MEMBER(dmademo_export, handle, HANDLES(self)),
-			MEMBER(dmademo_export, fd_flags, 0, 1, 2, 3, O_CLOEXEC,
-			       O_CLOEXEC | O_RDWR, O_NONBLOCK, UINT32_MAX),
-			MEMBER(dmademo_export, fd, 0, 1, UINT32_MAX),
-		},
 	};
+	const uint64_t flags[] = {
+		0, 1, 2, 3, O_CLOEXEC, O_CLOEXEC | O_RDWR, O_NONBLOCK,
+		UINT32_MAX,
+	};
+	struct dmademo_export *export = &call.good.export;
 
+	vary_size(&call, self->sizes);
+	vary32(&call, &export->handle, self->handles,
+	       ARRAY_SIZE(self->handles));
+	vary32(&call, &export->fd_flags, flags, ARRAY_SIZE(flags));
 	EXPECT_LT(100, try_all(_metadata, self->fd, &call));
 }
 
@@ -399,16 +449,14 @@ TEST_F(args, import)
 			.fd = -1,
 		},
 		.errors = { E2BIG, EBADF },
-		.members = {
-			MEMBER(dmademo_import, size, SIZES(dmademo_import)),
-			MEMBER(dmademo_import, flags, 0, 1, UINT32_MAX),
-			MEMBER(dmademo_import, fd, 0, 1, self->fd,
-			       1 << 20, INT_MAX, UINT32_MAX),
-			MEMBER(dmademo_import, handle, 0, UINT32_MAX),
-			MEMBER(dmademo_import, bytes_held, 0, UINT64_MAX),
-		},
 	};
+	const uint64_t fds[] = { 0, 1, self->fd, 1 << 20, INT_MAX, UINT32_MAX };
+	struct dmademo_import *import = &call.good.import;
 
+	vary_size(&call, self->sizes);
+	vary32(&call, &import->flags, words, ARRAY_SIZE(words));
+	vary(&call, &import->fd, sizeof(import->fd), fds, ARRAY_SIZE(fds));
+	vary32(&call, &import->handle, words, ARRAY_SIZE(words));
 	EXPECT_LT(50, try_all(_metadata, self->fd, &call));
 }
 

@@ -19,6 +19,7 @@ FIXTURE(dmabuf) {
 	int fd;
 	struct dmademo_alloc a, b;
 	struct dmademo_info info;
+	uint32_t flags;
 	size_t size;
 };
 
@@ -31,7 +32,11 @@ FIXTURE_SETUP(dmabuf)
 		SKIP(return, "%s is not there: no dmademo driver", DEVICE);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, demo_info(self->fd, &self->info));
-	ASSERT_EQ(0, demo_alloc(self->fd, self->size, &self->a));
+	/* To be exported, and what the CPU looks at. */
+	self->flags = self->info.flags & DMADEMO_INFO_COHERENT ?
+		      0 : DMADEMO_ALLOC_CACHED;
+	ASSERT_EQ(0, demo_alloc_as(self->fd, self->size, 0, self->flags,
+				   &self->a));
 	ASSERT_EQ(0, demo_alloc(self->fd, self->size, &self->b));
 }
 
@@ -58,6 +63,7 @@ TEST_F(dmabuf, export)
 {
 	unsigned char *a = map(self->fd, &self->a), *p;
 	int dmabuf = demo_export(self->fd, self->a.handle);
+	uint32_t crc;
 
 	if (!(self->info.flags & DMADEMO_INFO_EXPORT)) {
 		EXPECT_EQ(-EOPNOTSUPP, dmabuf);
@@ -72,7 +78,11 @@ TEST_F(dmabuf, export)
 	memset(p, 0x42, self->size);
 	ASSERT_EQ(0, sync_dmabuf(dmabuf, DMA_BUF_SYNC_RW | DMA_BUF_SYNC_END));
 	EXPECT_TRUE(is_filled(a, 0x42, self->size));
+	ASSERT_EQ(0, demo_crc32(self->fd, self->a.handle, 0, self->size, &crc));
+	EXPECT_EQ(demo_cpu_crc32(a, self->size), crc);
 	ASSERT_EQ(0, demo_fill(self->fd, self->a.handle, 0, self->size, 0x43));
+	ASSERT_EQ(0, sync_dmabuf(dmabuf, DMA_BUF_SYNC_READ |
+				 DMA_BUF_SYNC_START));
 	EXPECT_TRUE(is_filled(p, 0x43, self->size));
 	close(dmabuf);
 	EXPECT_TRUE(is_filled(p, 0x43, self->size));
@@ -99,6 +109,8 @@ TEST_F(dmabuf, export_outlives_the_file)
 	if (!(self->info.flags & DMADEMO_INFO_EXPORT))
 		SKIP(return, "the device cannot export");
 	ASSERT_EQ(0, demo_fill(self->fd, self->a.handle, 0, self->size, 0x44));
+	ASSERT_EQ(0, demo_sync(self->fd, self->a.handle, DMADEMO_SYNC_FOR_CPU,
+			       0, self->size));
 	dmabuf = demo_export(self->fd, self->a.handle);
 	ASSERT_LE(0, dmabuf);
 	ASSERT_EQ(0, demo_free(self->fd, self->a.handle));
@@ -138,6 +150,8 @@ TEST_F(dmabuf, export_refusals)
 	EXPECT_EQ(-EINVAL, demo_call(self->fd, DMADEMO_IOC_EXPORT, &arg));
 	if (!(self->info.flags & DMADEMO_INFO_EXPORT))
 		return;
+	if (self->flags)
+		EXPECT_EQ(-EOPNOTSUPP, demo_export(self->fd, self->b.handle));
 	dmabuf = demo_export(self->fd, self->a.handle);
 	ASSERT_LE(0, dmabuf);
 	ASSERT_EQ(0, demo_import(self->fd, dmabuf, &import));
@@ -291,7 +305,7 @@ TEST_F(dmabuf, nothing_is_left)
 	for (i = 0; i < 8; i++) {
 		fd = open(DEVICE, O_RDWR);
 		ASSERT_LE(0, fd);
-		ASSERT_EQ(0, demo_alloc(fd, size, &big));
+		ASSERT_EQ(0, demo_alloc_as(fd, size, 0, self->flags, &big));
 		dmabuf = demo_export(fd, big.handle);
 		ASSERT_LE(0, dmabuf);
 		ASSERT_EQ(0, demo_import(fd, dmabuf, &import));

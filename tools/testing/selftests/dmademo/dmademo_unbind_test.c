@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -20,6 +21,8 @@
 #include "dmademo_test.h"
 
 #define DRIVER	"/sys/bus/platform/drivers/dmademo"
+#define BIND	DRIVER "/bind"
+#define UNBIND	DRIVER "/unbind"
 
 /* The name of the platform device that DEVICE is. */
 #define NAME	(getenv("DMADEMO_NAME") ?: "dmademo.0")
@@ -41,13 +44,13 @@ static int write_file(const char *path, const char *text)
 
 static int unbind(void)
 {
-	return write_file(DRIVER "/unbind", NAME);
+	return write_file(UNBIND, NAME);
 }
 
 /* And waits for the device node. */
 static int bind_again(void)
 {
-	int ret = write_file(DRIVER "/bind", NAME), i;
+	int ret = write_file(BIND, NAME), i;
 
 	for (i = 0; i < 1000 && !ret; i++) {
 		if (!access(DEVICE, R_OK))
@@ -229,7 +232,7 @@ static void *wait_for_run(void *arg)
 	return (void *)(uintptr_t)-ret;
 }
 
-TEST_F(unbind, waiters_are_woken)
+TEST_F_TIMEOUT(unbind, waiters_are_woken, 300)
 {
 	int other = open(DEVICE, O_RDWR);
 	pthread_t reader, runner;
@@ -249,26 +252,27 @@ TEST_F(unbind, waiters_are_woken)
 }
 
 /* Those that are queued, too, and user memory is unpinned. */
-TEST_F(unbind, transfers_end)
+TEST_F_TIMEOUT(unbind, transfers_end, 300)
 {
-	struct dmademo_completion done[12];
+	struct dmademo_completion done[62];
 	uint64_t before, after;
 	struct dmademo_alloc big;
 	void *mem;
 	int i;
 
-	ASSERT_EQ(0, demo_alloc(self->fd, BIG, &big));
+	usleep(200000);
 	before = demo_free_memory();
+	ASSERT_EQ(0, demo_alloc(self->fd, BIG, &big));
 	mem = mmap(NULL, BIG, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, mem);
-	for (i = 0; i < 10; i++) {
+	for (i = 0; i < 60; i++) {
 		struct dmademo_run run = { .value = i };
 
 		ASSERT_EQ(0, demo_run(self->fd, DMADEMO_OP_FILL, big.handle, 0,
 				      0, 0, BIG, DMADEMO_RUN_ASYNC, &run));
 	}
-	for (; i < 12; i++) {
+	for (; i < 62; i++) {
 		struct dmademo_run run = { .value = i };
 
 		ASSERT_EQ(0, demo_run(self->fd, DMADEMO_OP_FILL, 0,
@@ -279,7 +283,7 @@ TEST_F(unbind, transfers_end)
 	ASSERT_EQ(0, unbind());
 	/* The completions are still to be had, and then no more. */
 	ASSERT_EQ(sizeof(done), read(self->fd, done, sizeof(done)));
-	EXPECT_EQ(-ENODEV, done[11].status);
+	EXPECT_EQ(-ENODEV, done[61].status);
 	EXPECT_EQ(-1, read(self->fd, done, sizeof(done)));
 	EXPECT_EQ(ENODEV, errno);
 	munmap(mem, BIG);
@@ -298,7 +302,15 @@ TEST_F(unbind, dmabuf_stays)
 
 	if (!(self->info.flags & DMADEMO_INFO_EXPORT))
 		SKIP(return, "the device cannot export");
-	dmabuf = demo_export(self->fd, self->a.handle);
+	/* The device has to see what the CPU wrote, wherever that is. */
+	ASSERT_EQ(0, demo_alloc_as(self->fd, self->size, 0,
+				   DMADEMO_ALLOC_CACHED, &alloc));
+	p = map(self->fd, &alloc);
+	ASSERT_NE(NULL, p);
+	memset(p, 0x5a, self->size);
+	ASSERT_EQ(0, demo_sync(self->fd, alloc.handle, DMADEMO_SYNC_FOR_DEVICE,
+			       0, self->size));
+	dmabuf = demo_export(self->fd, alloc.handle);
 	ASSERT_LE(0, dmabuf);
 	p = mmap(NULL, self->size, PROT_READ, MAP_SHARED, dmabuf, 0);
 	ASSERT_NE(MAP_FAILED, p);
@@ -324,7 +336,7 @@ TEST_F(unbind, dmabuf_stays)
 }
 
 /* On and on, with somebody at work all the time. */
-static void work(int seed)
+static void work_until_it_breaks(int seed)
 {
 	srand(seed);
 	for (;;) {
@@ -343,6 +355,9 @@ static void work(int seed)
 				demo_free(fd, alloc.handle);
 			if (p && rand() % 2)
 				demo_copy_user(fd, &run, &alloc, 8);
+			/* Which is a bus error if the device has gone. */
+			if (p)
+				memset(p, rand(), alloc.bytes_held);
 			if (p && rand() % 2)
 				munmap(p, alloc.bytes_held);
 		}
@@ -350,13 +365,31 @@ static void work(int seed)
 	}
 }
 
-TEST_F(unbind, again_and_again)
+/* A process that works, and another one when it got a bus error. */
+static void work(int seed)
+{
+	pid_t pid;
+	int i;
+
+	for (i = seed; ; i += 10) {
+		pid = fork();
+		if (!pid) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			work_until_it_breaks(i);
+		}
+		if (pid > 0)
+			waitpid(pid, NULL, 0);
+	}
+}
+
+TEST_F_TIMEOUT(unbind, again_and_again, 300)
 {
 	pid_t pid[3];
 	int i, status;
 
 	for (i = 0; i < 3; i++) {
 		pid[i] = fork();
+		ASSERT_LE(0, pid[i]);
 		if (!pid[i])
 			work(i);
 	}
