@@ -383,7 +383,7 @@ TEST_F_TIMEOUT(transfer, signal_is_told, 300)
 	struct dmademo_wait wait;
 	pid_t pid;
 
-	ASSERT_EQ(0, demo_alloc(self->fd, 8 * BIG, &big));
+	ASSERT_EQ(0, demo_alloc(self->fd, 4 * BIG, &big));
 	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
 	pid = fork();
 	ASSERT_LE(0, pid);
@@ -395,11 +395,11 @@ TEST_F_TIMEOUT(transfer, signal_is_told, 300)
 		}
 	}
 	for (i = 0; i < 100 && !ret; i++)
-		ret = demo_fill(self->fd, big.handle, 0, 8 * BIG, 1);
+		ret = demo_fill(self->fd, big.handle, 0, 4 * BIG, 1);
 	EXPECT_EQ(-EINTR, ret);
 	/* The same for those that wait. */
 	for (i = 0, ret = 0; i < 100 && !ret; i++) {
-		uint64_t cookie = start_fill(self->fd, big.handle, 8 * BIG, 1);
+		uint64_t cookie = start_fill(self->fd, big.handle, 4 * BIG, 1);
 
 		if (!cookie)
 			break;
