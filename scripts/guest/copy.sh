@@ -6,16 +6,17 @@
 # compares what comes out.
 : "${ways:?}"
 dd if=/dev/urandom of=/tmp/file bs=1M count=64 2>/dev/null || exit
-want=$(sha256sum </tmp/file)
+want=$(md5sum </tmp/file)
+[ -n "$want" ] || exit
 status=0
 while read -r options; do
 	[ -n "$options" ] || continue
 	# shellcheck disable=SC2086 # they are words
-	got=$(dmademo $options copy /tmp/file | sha256sum)
+	got=$(dmademo $options copy /tmp/file | md5sum)
 	if [ "$got" = "$want" ]; then
-		echo "ok: copy $options: sha256 ${got%% *}"
+		echo "ok: copy $options: md5 ${got%% *}"
 	else
-		echo "FAILED: copy $options: sha256 ${got%% *} instead of ${want%% *}"
+		echo "FAILED: copy $options: md5 ${got%% *} instead of ${want%% *}"
 		status=1
 	fi
 done <<EOF
