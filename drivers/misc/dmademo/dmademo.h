@@ -125,6 +125,7 @@ struct dmademo_desc {
  * @queue: Descriptors to be processed, in order.
  * @running: The one that is, or NULL.
  * @finished: Processed descriptors that the driver has not fetched.
+ * @stopped: Some of them were stopped before, and no interrupt says so yet.
  * @wq: Runs @work.
  * @work: Processes the queue.
  * @irq: Interrupt that says that @finished has something in it.
@@ -138,6 +139,7 @@ struct dmademo_engine {
 	struct list_head	queue;
 	struct dmademo_desc	*running;
 	struct list_head	finished;
+	bool			stopped;
 	struct workqueue_struct	*wq;
 	struct work_struct	work;
 	unsigned int		irq;
@@ -183,6 +185,7 @@ struct dmademo_way {
  * @ref: One for the driver, one for each open file and one for each buffer.
  * @dev: The platform device; valid between dmademo_enter() and dmademo_exit().
  * @gone: The driver is unbound.
+ * @ended: And so have all transfers.
  * @own_memory: Buffers are from memory that is reserved for the device.
  * @way: How its buffers are mapped into user space.
  * @engine: The hardware.
@@ -202,6 +205,7 @@ struct dmademo {
 	struct kref			ref;
 	struct device			*dev;
 	bool				gone;
+	bool				ended;
 	bool				own_memory;
 	const struct dmademo_way	*way;
 	struct dmademo_engine		engine;
@@ -307,7 +311,7 @@ int dmademo_run(struct dmademo_file *df, struct dmademo_run *arg);
 int dmademo_wait(struct dmademo_file *df, struct dmademo_wait *arg,
 		 struct dmademo_transfer **found);
 void dmademo_wait_finish(struct dmademo_transfer *t, int error);
-bool dmademo_is_idle(struct dmademo_file *df);
+bool dmademo_is_over(struct dmademo_file *df);
 bool dmademo_has_completions(struct dmademo_file *df);
 int dmademo_completion_read(struct dmademo_file *df, char __user *to);
 void dmademo_transfer_discard(struct dmademo_file *df, u64 cookie);

@@ -135,6 +135,24 @@ static void engine_reverse(u8 *to, const u8 *from, size_t length)
 		*to++ = from[length];
 }
 
+/*
+ * A simulated interrupt is lost if it is raised while its handler runs on another
+ * CPU.  Whichever handler runs after this knows what is finished.  Only the work
+ * raises it, as two CPUs at a time would confuse the simulation.
+ */
+static void engine_raise(struct dmademo_engine *engine)
+{
+	synchronize_hardirq(engine->irq);
+	irq_set_irqchip_state(engine->irq, IRQCHIP_STATE_PENDING, true);
+}
+
+/* Those that dmademo_engine_stop() took out of the queue are finished, too. */
+static void engine_tell_stopped(struct dmademo_engine *engine)
+{
+	if (xchg(&engine->stopped, false))
+		engine_raise(engine);
+}
+
 /* A part of a transfer: one window on each side that there is. */
 static int engine_access(struct dmademo_engine *engine,
 			 struct dmademo_desc *desc,
@@ -199,6 +217,7 @@ static int engine_process(struct dmademo_engine *engine,
 		size_t length = min(desc->length - done, WINDOW_SIZE);
 		struct dmademo_seg src = {}, dst = {};
 
+		engine_tell_stopped(engine);
 		ret = READ_ONCE(desc->stop);
 		if (ret)
 			return ret;
@@ -238,16 +257,6 @@ static struct dmademo_desc *engine_next(struct dmademo_engine *engine)
 	return desc;
 }
 
-/*
- * A simulated interrupt is lost if it is raised while its handler runs on another
- * CPU.  Whichever handler runs after this knows what is finished.
- */
-static void engine_raise(struct dmademo_engine *engine)
-{
-	synchronize_hardirq(engine->irq);
-	irq_set_irqchip_state(engine->irq, IRQCHIP_STATE_PENDING, true);
-}
-
 static void engine_finish(struct dmademo_engine *engine,
 			  struct dmademo_desc *desc, int status)
 {
@@ -268,6 +277,7 @@ static void engine_work(struct work_struct *work)
 
 	while ((desc = engine_next(engine)))
 		engine_finish(engine, desc, engine_process(engine, desc));
+	engine_tell_stopped(engine);
 }
 
 /**
@@ -348,8 +358,9 @@ void dmademo_engine_stop(struct dmademo_engine *engine,
 		desc->queued = false;
 		desc->status = error;
 		list_move_tail(&desc->node, &engine->finished);
+		engine->stopped = true;
 	}
-	engine_raise(engine);
+	queue_work(engine->wq, &engine->work);
 }
 
 /**

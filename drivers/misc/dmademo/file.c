@@ -408,9 +408,6 @@ static ssize_t dmademo_read(struct file *file, char __user *to, size_t count,
 	if (count < size)
 		return -EINVAL;
 	while (count - done >= size) {
-		/* In this order: if it is over, no more is completed. */
-		bool over = READ_ONCE(df->dd->gone) && dmademo_is_idle(df);
-
 		ret = dmademo_completion_read(df, to + done);
 		if (ret < 0)
 			return done ?: ret;
@@ -420,14 +417,13 @@ static ssize_t dmademo_read(struct file *file, char __user *to, size_t count,
 		}
 		if (done)
 			break;
-		if (over)
+		if (dmademo_is_over(df))
 			return -ENODEV;
 		if (file->f_flags & O_NONBLOCK)
 			return -EAGAIN;
 		ret = wait_event_interruptible(df->wait,
 					       dmademo_has_completions(df) ||
-					       (READ_ONCE(df->dd->gone) &&
-						dmademo_is_idle(df)));
+					       dmademo_is_over(df));
 		if (ret)
 			return ret;
 	}

@@ -253,6 +253,7 @@ static void dmademo_remove(struct platform_device *pdev)
 	synchronize_srcu(&dmademo_srcu);
 	/* From here on nobody starts anything. */
 	dmademo_transfers_stop(dd);
+	WRITE_ONCE(dd->ended, true);
 	scoped_guard(mutex, &dd->lock)
 		list_for_each_entry(df, &dd->files, node)
 			wake_up_all(&df->wait);

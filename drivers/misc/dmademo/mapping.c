@@ -154,30 +154,37 @@ struct dmademo_mapper {
 	struct mm_struct	*mm;
 };
 
-static int dmademo_remember_mapper(struct dmademo_file *df,
-				   struct mm_struct *mm)
-{
-	struct dmademo_mapper *mapper;
-
-	guard(mutex)(&df->dd->lock);
-	list_for_each_entry(mapper, &df->dd->mappers, node)
-		if (mapper->df == df && mapper->mm == mm)
-			return 0;
-	mapper = kzalloc_obj(*mapper, GFP_KERNEL_ACCOUNT);
-	if (!mapper)
-		return -ENOMEM;
-	mapper->df = df;
-	mapper->mm = mm;
-	mmgrab(mm);
-	list_add(&mapper->node, &df->dd->mappers);
-	return 0;
-}
-
 static void dmademo_mapper_free(struct dmademo_mapper *mapper)
 {
 	list_del(&mapper->node);
 	mmdrop(mapper->mm);
 	kfree(mapper);
+}
+
+/* And forgets those that have ended, and so are not in mmap(). */
+static int dmademo_remember_mapper(struct dmademo_file *df,
+				   struct mm_struct *mm)
+{
+	struct dmademo_mapper *new, *mapper, *next;
+
+	new = kzalloc_obj(*new, GFP_KERNEL_ACCOUNT);
+	if (!new)
+		return -ENOMEM;
+	new->df = df;
+	new->mm = mm;
+
+	guard(mutex)(&df->dd->lock);
+	list_for_each_entry_safe(mapper, next, &df->dd->mappers, node) {
+		if (mapper->df == df && mapper->mm == mm) {
+			kfree(new);
+			return 0;
+		}
+		if (!atomic_read(&mapper->mm->mm_users))
+			dmademo_mapper_free(mapper);
+	}
+	mmgrab(mm);
+	list_add(&new->node, &df->dd->mappers);
+	return 0;
 }
 
 /* A file goes, and its mappings have gone before.  Its device is locked. */
@@ -192,7 +199,7 @@ void dmademo_forget_mappers(struct dmademo_file *df)
 
 /*
  * mmap() maps, and only then, still under the lock of the process's memory, makes
- * the VMA one that unmap_mapping_range() finds.  Wait for those that are between.
+ * the VMA one that unmap_mapping_pages() finds.  Wait for those that are between.
  */
 static void dmademo_wait_for_mappers(struct dmademo *dd)
 {
@@ -228,8 +235,8 @@ void dmademo_unmap_all(struct dmademo *dd)
 	dmademo_wait_for_mappers(dd);
 	guard(mutex)(&dd->lock);
 	list_for_each_entry(df, &dd->files, node)
-		unmap_mapping_range(df->mapping,
-				    (loff_t)1 << DMADEMO_HANDLE_SHIFT, 0, 1);
+		unmap_mapping_pages(df->mapping, 1UL << DMADEMO_PGOFF_SHIFT, 0,
+				    true);
 }
 
 static const struct dmademo_way dmademo_ways[] = {
@@ -373,6 +380,10 @@ int dmademo_map(struct dmademo_file *df, struct dmademo_buffer *buf,
 		vm_flags_clear(vma, VM_MAYWRITE);
 	}
 	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
+	/* Before there is anything to find. */
+	ret = dmademo_remember_mapper(df, vma->vm_mm);
+	if (ret)
+		return ret;
 	/* dma_mmap_attrs() counts from the start of the buffer. */
 	vma->vm_pgoff = pgoff & DMADEMO_PGOFF_MASK;
 	ret = buf->way->mmap(buf, vma);
@@ -383,12 +394,8 @@ int dmademo_map(struct dmademo_file *df, struct dmademo_buffer *buf,
 	 * Page references keep the memory, and so do the VMA operations of the
 	 * custom DMA ops.  Page frame numbers do not, so hold the buffer.
 	 */
-	if ((vma->vm_flags & VM_PFNMAP) && vma->vm_ops == vm_ops) {
-		ret = dmademo_remember_mapper(df, vma->vm_mm);
-		if (ret)
-			return ret;
+	if ((vma->vm_flags & VM_PFNMAP) && vma->vm_ops == vm_ops)
 		dmademo_vm_hold(buf, vma, &dmademo_vm_ops);
-	}
 	if (vma->vm_ops == &dmademo_vm_ops ||
 	    vma->vm_ops == &dmademo_fault_vm_ops)
 		vma->vm_pgoff = pgoff;

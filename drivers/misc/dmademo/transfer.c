@@ -370,10 +370,17 @@ int dmademo_run(struct dmademo_file *df, struct dmademo_run *arg)
 	return dmademo_transfer_wait(t, &arg->value);
 }
 
-bool dmademo_is_idle(struct dmademo_file *df)
+static bool dmademo_is_idle(struct dmademo_file *df)
 {
 	guard(spinlock)(&df->lock);
 	return list_empty(&df->pending);
+}
+
+/* There will be no more completions. */
+bool dmademo_is_over(struct dmademo_file *df)
+{
+	guard(spinlock)(&df->lock);
+	return READ_ONCE(df->dd->ended) && list_empty(&df->completed);
 }
 
 /* The first of them, or the one with that cookie, that nobody is at. */
@@ -460,6 +467,14 @@ int dmademo_wait(struct dmademo_file *df, struct dmademo_wait *arg,
 
 	if (!arg->cookie)
 		return -ENOENT;
+	if (!timeout) {
+		ret = dmademo_claim(df, arg->cookie, found);
+		if (ret)
+			return ret;
+		if (!*found)
+			return -ETIMEDOUT;
+		goto out;
+	}
 	ret = wait_event_interruptible_hrtimeout(df->wait,
 						 dmademo_wait_is_over(df, arg->cookie,
 								      found, &err),
@@ -468,6 +483,7 @@ int dmademo_wait(struct dmademo_file *df, struct dmademo_wait *arg,
 		return err;
 	if (!*found)
 		return ret == -ETIME ? -ETIMEDOUT : -EINTR;
+out:
 	arg->status = (*found)->desc.status;
 	arg->value = (*found)->desc.value;
 	return 0;
@@ -516,6 +532,17 @@ static void dmademo_file_stop(struct dmademo_file *df, u64 cookie, int error)
 			dmademo_engine_stop(&df->dd->engine, &t->desc, error);
 }
 
+static bool dmademo_is_pending(struct dmademo_file *df, u64 cookie)
+{
+	struct dmademo_transfer *t;
+
+	guard(spinlock)(&df->lock);
+	list_for_each_entry(t, &df->pending, node)
+		if (t->cookie == cookie)
+			return true;
+	return false;
+}
+
 /**
  * dmademo_transfer_discard - cancel a transfer whose cookie nobody knows
  * @df: the file
@@ -524,7 +551,7 @@ static void dmademo_file_stop(struct dmademo_file *df, u64 cookie, int error)
 void dmademo_transfer_discard(struct dmademo_file *df, u64 cookie)
 {
 	struct dmademo_transfer *t;
-	int idx, err;
+	int idx;
 
 	/* If the device is gone, it is stopped, or about to be. */
 	if (dmademo_enter(df->dd, &idx)) {
@@ -532,7 +559,8 @@ void dmademo_transfer_discard(struct dmademo_file *df, u64 cookie)
 			dmademo_file_stop(df, cookie, -ECANCELED);
 		dmademo_exit(idx);
 	}
-	wait_event(df->wait, dmademo_wait_is_over(df, cookie, &t, &err));
+	wait_event(df->wait, !dmademo_is_pending(df, cookie));
+	dmademo_claim(df, cookie, &t);
 	if (t)
 		dmademo_claim_finish(t, 0);
 }

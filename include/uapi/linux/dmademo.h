@@ -234,16 +234,16 @@ enum dmademo_op {
  * end of it must not be written meanwhile.
  *
  * Errors: -EINVAL if @op or @flags is unknown, @length is 0 or too much, a
- * member that is not used is not 0, @value is over 255, a range wraps, or the
- * two ranges overlap; -ENOENT if @src or @dst names no buffer of this file;
- * -ERANGE if a range goes past the end of its buffer; -EFAULT if user memory
- * cannot be accessed, or pinned; -EPERM for a bus address without
- * CAP_SYS_RAWIO; -EAGAIN if dmademo_info.max_transfers are under way or unread;
- * -ENOMEM if there is no memory, or RLIMIT_MEMLOCK is reached; -EINTR if a
- * signal came, and the transfer was cancelled.  The transfer itself may fail
- * with -EIO if the device met a bus error, -ENOMEM if it ran out of memory, and
- * -ENODEV if it was unbound meanwhile, in which cases @dst may have been written
- * in part.
+ * member that is not used is not 0, @value is over 255, a range wraps, the two
+ * ranges overlap, or a bus address has too many bits; -ENOENT if @src or @dst
+ * names no buffer of this file; -ERANGE if a range goes past the end of its
+ * buffer; -EFAULT if user memory cannot be accessed, or pinned; -EPERM for a bus
+ * address without CAP_SYS_RAWIO; -EAGAIN if dmademo_info.max_transfers are under
+ * way or unread; -ENOMEM if there is no memory, or RLIMIT_MEMLOCK is reached;
+ * -EINTR if a signal came, and the transfer was cancelled.  The transfer itself
+ * may fail with -EIO if the device met a bus error, -ENOMEM if it ran out of
+ * memory, and -ENODEV if it was unbound meanwhile, in which cases @dst may have
+ * been written in part.
  */
 struct dmademo_run {
 	__u32 size;
@@ -270,8 +270,9 @@ struct dmademo_run {
  * waits for one, unless the file is O_NONBLOCK.  poll() says POLLIN if there is
  * one, and POLLHUP once the device is unbound.
  *
- * Errors of read(): -EINVAL if not one fits, -EAGAIN if it would have to wait,
- * -ENODEV if the device is unbound and nothing is left to read.
+ * Errors of read(): -EINVAL if not one fits; -EAGAIN if it would have to wait;
+ * -EINTR if a signal came; -EFAULT; -ENODEV if the device is unbound and nothing
+ * is left to read.
  */
 struct dmademo_completion {
 	__aligned_u64 cookie;
@@ -351,7 +352,7 @@ struct dmademo_sync {
  * Errors: -EINVAL if @fd_flags has others; -ENOENT if @handle names no buffer of
  * this file; -EOPNOTSUPP if the device lacks DMADEMO_INFO_EXPORT, or is not
  * coherent and the buffer lacks DMADEMO_ALLOC_CACHED, or the buffer was
- * imported; -EMFILE; -ENOMEM.
+ * imported; -EMFILE; -ENFILE; -ENOMEM.
  */
 struct dmademo_export {
 	__u32 size;
@@ -374,8 +375,8 @@ struct dmademo_export {
  *
  * Errors: -EINVAL if @fd is no dma-buf, or has more bytes than
  * dmademo_info.max_bytes, or less memory than it says; -EBADF if @fd is no
- * file; -ENOSPC if the file has no handle left; -ENOMEM; and those of the
- * exporter.
+ * file; -ENOSPC if the file has no handle left; -ENOMEM; -EINTR if a signal
+ * came; and those of the exporter.
  */
 struct dmademo_import {
 	__u32 size;
