@@ -507,7 +507,9 @@ TEST_F(mapping, faults_and_page_tables)
 	p = map(self->fd, &a);
 	ASSERT_NE(NULL, p);
 	spanned = ((uintptr_t)p + size - 1) / gib - (uintptr_t)p / gib + 1;
-	demo_page_faults(); /* has one of its own the first time */
+	/* These have faults of their own the first time. */
+	EXPECT_TRUE(is_zeroed_in_each_page(self->p, page_size));
+	demo_page_faults();
 	faults = demo_page_faults();
 	/* Reads, as some machines have a fault for the first write. */
 	EXPECT_TRUE(is_zeroed_in_each_page(p, size));
