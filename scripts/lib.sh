@@ -432,10 +432,14 @@ use_guest() {
 	GUEST=$BUILD/guest-$1
 	GUEST_KERNEL=$GUEST/arch/x86/boot/bzImage
 	GUEST_BUSYBOX=/bin/busybox
+	GUEST_QEMU=qemu-system-x86_64
+	GUEST_CONSOLE=ttyS0
 	if [[ $GUEST_ARCH == arm64 ]]; then
 		GUEST+=-arm64
 		GUEST_KERNEL=$GUEST/arch/arm64/boot/Image
 		GUEST_BUSYBOX=$BUILD/busybox-arm64/bin/busybox
+		GUEST_QEMU=qemu-system-aarch64
+		GUEST_CONSOLE=ttyAMA0
 	fi
 	GUEST_PROGRAMS=("$GUEST/kselftest/dmademo/"{dmademo,dmademo_{test,map_test,transfer_test,dmabuf_test,args_test,unbind_test}})
 }
@@ -448,8 +452,8 @@ QEMU_DEVICES=()
 #   plain       for measuring
 #   bystander   the same without the custom DMA ops
 get_guest() {
-	local variant=$1 out part image=bzImage
-	local -a parts configs=()
+	local variant=$1 out part
+	local -a parts configs=() targets
 	case $variant in
 	debug | plain) parts=("$variant") ;;
 	drivers) parts=(debug drivers) ;;
@@ -463,7 +467,6 @@ get_guest() {
 	if [[ $GUEST_ARCH == arm64 ]]; then
 		need arm64 arm64_user
 		get_busybox_arm64
-		image=Image
 	fi
 	get_series
 	mkdir -p "$out"
@@ -479,9 +482,9 @@ get_guest() {
 		>"$LOGS/guest-config.log" 2>&1 ||
 		die "cannot configure the guest kernel, see $LOGS/guest-config.log"
 	check_config "$out/guest.config" "$out/.config"
-	part=''
-	! grep -q '^CONFIG_MODULES=y' "$out/.config" || part=modules
-	make_kernel "$GUEST_ARCH" O="$out" $image $part 2>&1 | progress "$LOGS/guest-kernel.log" ||
+	targets=("${GUEST_KERNEL##*/}")
+	! grep -q '^CONFIG_MODULES=y' "$out/.config" || targets+=(modules)
+	make_kernel "$GUEST_ARCH" O="$out" "${targets[@]}" 2>&1 | progress "$LOGS/guest-kernel.log" ||
 		die "cannot build the guest kernel: $(grep -m 5 -E 'error|Error' "$LOGS/guest-kernel.log")
 The whole output is in $LOGS/guest-kernel.log"
 
@@ -533,7 +536,7 @@ check_config() {
 ARM64_MACHINE=(-machine virt -cpu 'max,pauth-impdef=on' -smp 2 -m 1024)
 arm64_device_tree() {
 	{
-		qemu-system-aarch64 "${ARM64_MACHINE[@]}" -machine "dumpdtb=$1/qemu.dtb" -display none &&
+		"$GUEST_QEMU" "${ARM64_MACHINE[@]}" -machine "dumpdtb=$1/qemu.dtb" -display none &&
 			dtc -q -I dtb -O dts -o "$1/virt.dts" "$1/qemu.dtb" &&
 			cat "$TOP/scripts/guest/dmademo.dtsi" >>"$1/virt.dts" &&
 			dtc -q -I dts -O dtb -o "$1/virt.dtb" "$1/virt.dts"
@@ -585,10 +588,6 @@ run_guest() {
 		-device 'virtio-blk-pci,drive=disk,disable-legacy=on,iommu_platform=on'
 		"${devices[@]}")
 
-	local qemu=qemu-system-x86_64 console=ttyS0
-	if [[ $GUEST_ARCH == arm64 ]]; then
-		qemu=qemu-system-aarch64 console=ttyAMA0
-	fi
 	if [[ -n ${QEMU_MACHINE[*]:-} ]]; then
 		machine=("${QEMU_MACHINE[@]}")
 	elif [[ $GUEST_ARCH == arm64 ]]; then
@@ -601,11 +600,11 @@ run_guest() {
 	fi
 	# A terminal must not stay as the guest's console leaves it, hence the
 	# pipe and no standard input.
-	timeout --foreground -k 5 "${GUEST_TIMEOUT:-600}" "$qemu" "${machine[@]}" \
+	timeout --foreground -k 5 "${GUEST_TIMEOUT:-600}" "$GUEST_QEMU" "${machine[@]}" \
 		-nodefaults -display none -serial stdio -no-reboot \
 		"${devices[@]}" \
 		-kernel "$GUEST_KERNEL" -initrd "$dir/initramfs" \
-		-append "console=$console panic=-1 oops=panic loglevel=5 page_poison=1 $cmdline" \
+		-append "console=$GUEST_CONSOLE panic=-1 oops=panic loglevel=5 page_poison=1 $cmdline" \
 		</dev/null 2>&1 | tee "$log" |
 		sed -un 's/\r$//;/^guest: begin/,/^guest: exit/{/^guest: /!s/^/    /p}' || true
 	tr -d '\r' <"$log" | grep -qx 'guest: exit 0'

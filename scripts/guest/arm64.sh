@@ -9,6 +9,9 @@ fail() {
 	status=1
 }
 
+# bus_address TEXT: what dmademo alloc says in TEXT.
+bus_address() { echo "$1" | sed -n 's/.*bus address \(0x[0-9a-f]*\),.*/\1/p'; }
+
 # check DEVICE TEXT: the device says TEXT of itself, and sees memory, which starts
 # at 1 GiB, where the bus has it: the first GiB.
 check() {
@@ -20,8 +23,7 @@ check() {
 	esac
 	alloc=$(dmademo -d "$1" alloc 5000000) || fail "$1: no buffer"
 	echo "$alloc"
-	addr=${alloc##*bus address }
-	addr=${addr%%,*}
+	addr=$(bus_address "$alloc")
 	if [ -n "$addr" ] && [ $((addr)) -lt $((0x40000000)) ]; then
 		echo "ok: $1: bus address $addr"
 	else
@@ -37,22 +39,18 @@ check /dev/dmademo2 'mode pfn, not coherent'
 # shellcheck disable=SC2046 # two words
 set -- $(dmesg | sed -n 's/.*reserved mem: \(0x[0-9a-f]*\)\.\.\(0x[0-9a-f]*\) .* dmademo-pool$/\1 \2/p')
 alloc=$(dmademo -d /dev/dmademo2 alloc 67108864) || fail "no 64 MiB of reserved memory"
-addr=${alloc##*bus address }
-addr=$((${addr%%,*} + 0x40000000))
+addr=$(($(bus_address "$alloc") + 0x40000000))
 if [ $# = 2 ] && [ $addr -ge $(($1)) ] && [ $((addr + 67108864 - 1)) -le $(($2)) ]; then
 	echo "ok: /dev/dmademo2: its buffer is in its memory, $1 to $2"
 else
 	fail "/dev/dmademo2: its buffer, at $addr, is not in its memory, $1 to $2"
 fi
 
+n=0
+export DMADEMO_DISK=/dev/vda
 for name in coherent plain pool; do
-	case $name in
-	coherent) n=0 ;;
-	plain) n=1 ;;
-	pool) n=2 ;;
-	esac
 	export DMADEMO_DEVICE=/dev/dmademo$n DMADEMO_NAME=dmademo-bus:dmademo-$name
-	export DMADEMO_DISK=/dev/vda
+	n=$((n + 1))
 	for test in dmademo_test dmademo_transfer_test dmademo_dmabuf_test \
 		dmademo_args_test dmademo_unbind_test dmademo_map_test; do
 		echo "# $test on $DMADEMO_DEVICE, $name"

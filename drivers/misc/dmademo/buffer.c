@@ -17,6 +17,15 @@ unsigned long dmademo_buffer_attrs(const struct dmademo_buffer *buf)
 	return DMA_ATTR_NO_WARN;
 }
 
+/* What a device can have mapped in one piece; one bounce buffer holds no more. */
+size_t dmademo_max_segment(struct device *dev)
+{
+	size_t most = min_t(size_t, dma_get_max_seg_size(dev),
+			    dma_max_mapping_size(dev));
+
+	return max(ALIGN_DOWN(most, PAGE_SIZE), PAGE_SIZE);
+}
+
 /* Gives the memory back.  The caller holds the device's lock. */
 static void dmademo_buffer_revoke(struct dmademo_buffer *buf)
 {
@@ -136,6 +145,7 @@ struct dmademo_buffer *dmademo_buffer_alloc(struct dmademo *dd, size_t bytes,
 					    const struct dmademo_way *way)
 {
 	struct dmademo_buffer *buf = dmademo_buffer_new(dd, PAGE_ALIGN(bytes));
+	int ret;
 
 	if (!buf)
 		return ERR_PTR(-ENOMEM);
@@ -143,20 +153,23 @@ struct dmademo_buffer *dmademo_buffer_alloc(struct dmademo *dd, size_t bytes,
 	buf->way = way;
 	if (atomic64_add_return(buf->size, &dd->bytes_held) >
 	    dd->max_bytes_held) {
-		atomic64_sub(buf->size, &dd->bytes_held);
-		dmademo_buffer_put(buf);
-		return ERR_PTR(-EDQUOT);
+		ret = -EDQUOT;
+		goto out_uncount;
 	}
 	if (!dmademo_buffer_get_memory(buf)) {
-		atomic64_sub(buf->size, &dd->bytes_held);
-		dmademo_buffer_put(buf);
-		return ERR_PTR(-ENOMEM);
+		ret = -ENOMEM;
+		goto out_uncount;
 	}
 	buf->region.seg.length = buf->size;
 	buf->mem.regions = &buf->region;
 	buf->mem.nr = 1;
 	dmademo_buffer_add(buf);
 	return buf;
+
+out_uncount:
+	atomic64_sub(buf->size, &dd->bytes_held);
+	dmademo_buffer_put(buf);
+	return ERR_PTR(ret);
 }
 
 /* The buffer with a reference for the caller, NULL if there is none. */

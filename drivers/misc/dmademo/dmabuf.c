@@ -23,14 +23,12 @@ MODULE_IMPORT_NS("DMA_BUF");
  * struct dmademo_dmabuf - a buffer that is a dma-buf
  * @buf: The buffer.
  * @page: Its first page.
- * @size: Bytes.
  * @lock: Protects @users.
  * @users: The devices that are attached.
  */
 struct dmademo_dmabuf {
 	struct dmademo_buffer	*buf;
 	struct page		*page;
-	size_t			size;
 	struct mutex		lock; /* see above */
 	struct list_head	users;
 };
@@ -53,15 +51,13 @@ struct dmademo_dmabuf_user {
 static int dmademo_dmabuf_alloc_table(struct dmademo_dmabuf *ddb,
 				      struct device *dev, struct sg_table *sgt)
 {
-	size_t most = min_t(size_t, dma_get_max_seg_size(dev),
-			    dma_max_mapping_size(dev));
+	const size_t most = dmademo_max_segment(dev);
 	struct page *page = ddb->page;
-	size_t left = ddb->size;
+	size_t left = ddb->buf->size;
 	struct scatterlist *sg;
 	unsigned int i;
 	int ret;
 
-	most = max(ALIGN_DOWN(most, PAGE_SIZE), PAGE_SIZE);
 	ret = sg_alloc_table(sgt, DIV_ROUND_UP(left, most), GFP_KERNEL);
 	if (ret)
 		return ret;
@@ -138,49 +134,44 @@ static void dmademo_dmabuf_unmap(struct dma_buf_attachment *attachment,
 	dma_unmap_sgtable(user->dev, sgt, dir, 0);
 }
 
-/* The buffer's own device is one of those that have to agree with the CPU. */
-static void dmademo_dmabuf_sync_own(struct dmademo_dmabuf *ddb, u32 flags)
+/* All devices have to agree with the CPU, the buffer's own one among them. */
+static int dmademo_dmabuf_sync(struct dmademo_dmabuf *ddb, u32 flags)
 {
-	const struct dmademo_sync arg = {
+	const struct dmademo_sync all = {
 		.flags	= flags,
-		.length	= ddb->size,
+		.length	= ddb->buf->size,
 	};
+	struct dmademo_dmabuf_user *user;
 	int idx;
 
-	if (!dmademo_enter(ddb->buf->dd, &idx))
-		return;
-	dmademo_buffer_sync(ddb->buf, &arg);
-	dmademo_exit(idx);
+	if (dmademo_enter(ddb->buf->dd, &idx)) {
+		dmademo_buffer_sync(ddb->buf, &all);
+		dmademo_exit(idx);
+	}
+	guard(mutex)(&ddb->lock);
+	list_for_each_entry(user, &ddb->users, node) {
+		if (user->dir == DMA_NONE)
+			continue;
+		if (flags & DMADEMO_SYNC_FOR_CPU)
+			dma_sync_sgtable_for_cpu(user->dev, &user->sgt,
+						 user->dir);
+		else
+			dma_sync_sgtable_for_device(user->dev, &user->sgt,
+						    user->dir);
+	}
+	return 0;
 }
 
 static int dmademo_dmabuf_begin(struct dma_buf *dmabuf,
 				enum dma_data_direction dir)
 {
-	struct dmademo_dmabuf *ddb = dmabuf->priv;
-	struct dmademo_dmabuf_user *user;
-
-	dmademo_dmabuf_sync_own(ddb, DMADEMO_SYNC_FOR_CPU);
-	guard(mutex)(&ddb->lock);
-	list_for_each_entry(user, &ddb->users, node)
-		if (user->dir != DMA_NONE)
-			dma_sync_sgtable_for_cpu(user->dev, &user->sgt,
-						 user->dir);
-	return 0;
+	return dmademo_dmabuf_sync(dmabuf->priv, DMADEMO_SYNC_FOR_CPU);
 }
 
 static int dmademo_dmabuf_end(struct dma_buf *dmabuf,
 			      enum dma_data_direction dir)
 {
-	struct dmademo_dmabuf *ddb = dmabuf->priv;
-	struct dmademo_dmabuf_user *user;
-
-	dmademo_dmabuf_sync_own(ddb, DMADEMO_SYNC_FOR_DEVICE);
-	guard(mutex)(&ddb->lock);
-	list_for_each_entry(user, &ddb->users, node)
-		if (user->dir != DMA_NONE)
-			dma_sync_sgtable_for_device(user->dev, &user->sgt,
-						    user->dir);
-	return 0;
+	return dmademo_dmabuf_sync(dmabuf->priv, DMADEMO_SYNC_FOR_DEVICE);
 }
 
 /* The VMA holds the dma-buf, and that the memory, in whatever mode it is. */
@@ -201,7 +192,7 @@ static void dmademo_dmabuf_free(struct dmademo_dmabuf *ddb)
 {
 	unsigned long i;
 
-	for (i = 0; i < ddb->size >> PAGE_SHIFT; i++)
+	for (i = 0; i < ddb->buf->size >> PAGE_SHIFT; i++)
 		put_page(ddb->page + i);
 	dmademo_buffer_put(ddb->buf);
 	mutex_destroy(&ddb->lock);
@@ -224,12 +215,6 @@ static const struct dma_buf_ops dmademo_dmabuf_ops = {
 	.release		= dmademo_dmabuf_release,
 };
 
-/* Others' memory does not come with a reference on each page. */
-bool dmademo_can_export(struct dmademo *dd)
-{
-	return !dd->way->no_provider && !dd->own_memory;
-}
-
 /**
  * dmademo_export - make a buffer a dma-buf
  * @buf: the buffer; its device is entered
@@ -245,8 +230,7 @@ struct dma_buf *dmademo_export(struct dmademo_buffer *buf, u32 fd_flags)
 	struct dma_buf *dmabuf;
 	unsigned long i;
 
-	if (!buf->way || !dmademo_can_export(buf->dd) ||
-	    !(buf->dd->engine.coherent || buf->flags & DMADEMO_ALLOC_CACHED))
+	if (!buf->way || !dmademo_has_plain_pages(buf->dd, buf->flags))
 		return ERR_PTR(-EOPNOTSUPP);
 	ddb = kzalloc_obj(*ddb, GFP_KERNEL_ACCOUNT);
 	if (!ddb)
@@ -254,14 +238,13 @@ struct dma_buf *dmademo_export(struct dmademo_buffer *buf, u32 fd_flags)
 	ddb->page = virt_to_page(buf->cpu_addr);
 	mutex_init(&ddb->lock);
 	INIT_LIST_HEAD(&ddb->users);
-	ddb->size = buf->size;
 	ddb->buf = buf;
 	kref_get(&buf->ref);
-	for (i = 0; i < ddb->size >> PAGE_SHIFT; i++)
+	for (i = 0; i < buf->size >> PAGE_SHIFT; i++)
 		get_page(ddb->page + i);
 
 	info.ops = &dmademo_dmabuf_ops;
-	info.size = ddb->size;
+	info.size = buf->size;
 	info.flags = fd_flags;
 	info.priv = ddb;
 	dmabuf = dma_buf_export(&info);

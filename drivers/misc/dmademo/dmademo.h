@@ -145,6 +145,16 @@ struct dmademo_engine {
 	unsigned int		irq;
 };
 
+static inline bool dmademo_op_reads(enum dmademo_op op)
+{
+	return op != DMADEMO_OP_FILL;
+}
+
+static inline bool dmademo_op_writes(enum dmademo_op op)
+{
+	return op != DMADEMO_OP_CRC32;
+}
+
 int dmademo_engine_init(struct dmademo_engine *engine, struct device *dev);
 void dmademo_engine_grant(struct dmademo_engine *engine,
 			  struct dmademo_memory *mem);
@@ -196,7 +206,7 @@ struct dmademo_way {
  * @lock: Protects the lists, and the memory of the buffers in @buffers.
  * @files: Open files.
  * @buffers: Buffers that have their memory.
- * @mappers: Who has mapped buffers that do not keep their memory.
+ * @mappers: Who has mapped buffers.
  * @misc: /dev/dmademoN.
  * @nr: N.
  * @name: Name of @misc.
@@ -298,6 +308,7 @@ void dmademo_buffers_revoke(struct dmademo *dd);
 int dmademo_buffer_sync(struct dmademo_buffer *buf,
 			const struct dmademo_sync *arg);
 unsigned long dmademo_buffer_attrs(const struct dmademo_buffer *buf);
+size_t dmademo_max_segment(struct device *dev);
 int dmademo_memory_of_sgt(struct dmademo_memory *mem, struct sg_table *sgt,
 			  size_t size);
 struct dmademo_seg *dmademo_slice(const struct dmademo_memory *mem,
@@ -310,7 +321,7 @@ int dmademo_run_check(const struct dmademo_run *arg);
 int dmademo_run(struct dmademo_file *df, struct dmademo_run *arg);
 int dmademo_wait(struct dmademo_file *df, struct dmademo_wait *arg,
 		 struct dmademo_transfer **found);
-void dmademo_wait_finish(struct dmademo_transfer *t, int error);
+void dmademo_claim_finish(struct dmademo_transfer *t, int error);
 bool dmademo_is_over(struct dmademo_file *df);
 bool dmademo_has_completions(struct dmademo_file *df);
 int dmademo_completion_read(struct dmademo_file *df, char __user *to);
@@ -328,7 +339,6 @@ const struct dmademo_memory *dmademo_user_memory(struct dmademo_user *user);
 void dmademo_user_release(struct dmademo_user *user, bool written);
 
 /* dmabuf.c */
-bool dmademo_can_export(struct dmademo *dd);
 struct dma_buf *dmademo_export(struct dmademo_buffer *buf, u32 fd_flags);
 struct dmademo_buffer *dmademo_import(struct dmademo *dd, int fd);
 void dmademo_import_release(struct dmademo_buffer *buf);
@@ -337,6 +347,7 @@ void dmademo_import_release(struct dmademo_buffer *buf);
 const struct dmademo_way *dmademo_way_by_name(const char *name);
 const struct dmademo_way *dmademo_way_by_strategy(struct dmademo *dd,
 						  u32 strategy, u32 flags);
+bool dmademo_has_plain_pages(const struct dmademo *dd, u32 flags);
 enum dmademo_mmap_mode dmademo_mmap_mode(struct dmademo *dd);
 int dmademo_dma_mmap(struct dmademo_buffer *buf, struct vm_area_struct *vma);
 int dmademo_map(struct dmademo_file *df, struct dmademo_buffer *buf,

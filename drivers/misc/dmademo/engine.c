@@ -200,8 +200,8 @@ out_unmap:
 static int engine_process(struct dmademo_engine *engine,
 			  struct dmademo_desc *desc)
 {
-	const bool reads = desc->op != DMADEMO_OP_FILL;
-	const bool writes = desc->op != DMADEMO_OP_CRC32;
+	const bool reads = dmademo_op_reads(desc->op);
+	const bool writes = dmademo_op_writes(desc->op);
 	struct engine_cursor from = { desc->src }, to = { desc->dst };
 	size_t done = 0;
 	u32 crc = ~0;

@@ -74,7 +74,7 @@ static int dmademo_ioctl_info(struct dmademo_file *df,
 	};
 	if (dd->engine.coherent)
 		arg->flags |= DMADEMO_INFO_COHERENT;
-	if (dmademo_can_export(dd))
+	if (dmademo_has_plain_pages(dd, DMADEMO_ALLOC_CACHED))
 		arg->flags |= DMADEMO_INFO_EXPORT;
 	for (strategy = 0; strategy <= DMADEMO_STRATEGY_HUGE; strategy++)
 		if (!IS_ERR(dmademo_way_by_strategy(dd, strategy, 0)))
@@ -203,7 +203,7 @@ static int dmademo_ioctl_run(struct dmademo_file *df,
 static void dmademo_completion_finish(struct dmademo_file *df,
 				      struct dmademo_call *call, int error)
 {
-	dmademo_wait_finish(call->transfer, error);
+	dmademo_claim_finish(call->transfer, error);
 }
 
 static int dmademo_ioctl_wait(struct dmademo_file *df,

@@ -143,7 +143,7 @@ static int dmademo_fault(struct dmademo_buffer *buf,
 }
 
 /**
- * struct dmademo_mapper - a process that has mapped by dmademo_vm_hold()
+ * struct dmademo_mapper - a process that has mapped a buffer
  * @node: In &dmademo.mappers.
  * @df: The file.
  * @mm: The process's memory.
@@ -161,29 +161,37 @@ static void dmademo_mapper_free(struct dmademo_mapper *mapper)
 	kfree(mapper);
 }
 
-/* And forgets those that have ended, and so are not in mmap(). */
-static int dmademo_remember_mapper(struct dmademo_file *df,
-				   struct mm_struct *mm)
+/* Forgets those that have ended on the way, as they are not in mmap(). */
+static bool dmademo_knows_mapper(struct dmademo_file *df, struct mm_struct *mm)
 {
-	struct dmademo_mapper *new, *mapper, *next;
-
-	new = kzalloc_obj(*new, GFP_KERNEL_ACCOUNT);
-	if (!new)
-		return -ENOMEM;
-	new->df = df;
-	new->mm = mm;
+	struct dmademo_mapper *mapper, *next;
 
 	guard(mutex)(&df->dd->lock);
 	list_for_each_entry_safe(mapper, next, &df->dd->mappers, node) {
-		if (mapper->df == df && mapper->mm == mm) {
-			kfree(new);
-			return 0;
-		}
+		if (mapper->df == df && mapper->mm == mm)
+			return true;
 		if (!atomic_read(&mapper->mm->mm_users))
 			dmademo_mapper_free(mapper);
 	}
+	return false;
+}
+
+/* @mm is locked, so nobody else remembers it meanwhile. */
+static int dmademo_remember_mapper(struct dmademo_file *df,
+				   struct mm_struct *mm)
+{
+	struct dmademo_mapper *mapper;
+
+	if (dmademo_knows_mapper(df, mm))
+		return 0;
+	mapper = kzalloc_obj(*mapper, GFP_KERNEL_ACCOUNT);
+	if (!mapper)
+		return -ENOMEM;
+	mapper->df = df;
+	mapper->mm = mm;
 	mmgrab(mm);
-	list_add(&new->node, &df->dd->mappers);
+	guard(mutex)(&df->dd->lock);
+	list_add(&mapper->node, &df->dd->mappers);
 	return 0;
 }
 
@@ -204,7 +212,6 @@ void dmademo_forget_mappers(struct dmademo_file *df)
 static void dmademo_wait_for_mappers(struct dmademo *dd)
 {
 	struct dmademo_mapper *mapper;
-	struct mm_struct *mm;
 
 	for (;;) {
 		/* Their lock is taken before the device's elsewhere. */
@@ -214,13 +221,11 @@ static void dmademo_wait_for_mappers(struct dmademo *dd)
 							  node);
 			if (!mapper)
 				return;
-			mm = mapper->mm;
-			mmgrab(mm);
-			dmademo_mapper_free(mapper);
+			list_del_init(&mapper->node);
 		}
-		mmap_write_lock(mm);
-		mmap_write_unlock(mm);
-		mmdrop(mm);
+		mmap_write_lock(mapper->mm);
+		mmap_write_unlock(mapper->mm);
+		dmademo_mapper_free(mapper);
 	}
 }
 
@@ -293,6 +298,20 @@ const struct dmademo_way *dmademo_way_by_name(const char *name)
 	return NULL;
 }
 
+/**
+ * dmademo_has_plain_pages - can others have the pages of a buffer?
+ * @dd: the device
+ * @flags: of the buffer
+ *
+ * Return: true if each page has a reference of its own, nobody wants the pages
+ * back, and the kernel's mapping shows what the device sees.
+ */
+bool dmademo_has_plain_pages(const struct dmademo *dd, u32 flags)
+{
+	return !dd->way->no_provider && !dd->own_memory &&
+	       (dd->engine.coherent || flags & DMADEMO_ALLOC_CACHED);
+}
+
 /* dma_mmap_attrs() does what the device was set up for. */
 static bool dmademo_way_fits(const struct dmademo *dd,
 			     const struct dmademo_way *way, u32 strategy)
@@ -327,13 +346,7 @@ const struct dmademo_way *dmademo_way_by_strategy(struct dmademo *dd,
 			return ERR_PTR(-EOPNOTSUPP);
 		way = &dmademo_ways[i];
 	}
-	/*
-	 * They need pages with references of their own that nobody wants back,
-	 * and the attributes of the kernel's mapping.
-	 */
-	if (way->by_page &&
-	    (dd->way->no_provider || dd->own_memory ||
-	     !(dd->engine.coherent || flags & DMADEMO_ALLOC_CACHED)))
+	if (way->by_page && !dmademo_has_plain_pages(dd, flags))
 		return ERR_PTR(-EOPNOTSUPP);
 	if (strategy == DMADEMO_STRATEGY_HUGE && flags & DMADEMO_ALLOC_CACHED)
 		return ERR_PTR(-EOPNOTSUPP);
@@ -349,7 +362,7 @@ enum dmademo_mmap_mode dmademo_mmap_mode(struct dmademo *dd)
 	case DMA_CUSTOM_MMAP_HUGE:
 		return DMADEMO_MMAP_HUGE;
 	case DMA_CUSTOM_MMAP_PAGES:
-		if (dd->engine.coherent && !dd->own_memory)
+		if (dmademo_has_plain_pages(dd, 0))
 			return DMADEMO_MMAP_PAGES;
 		fallthrough;
 	default:

@@ -56,16 +56,6 @@ struct dmademo_transfer {
 #define RUN_DST_FLAGS	(DMADEMO_RUN_DST_USER | DMADEMO_RUN_DST_BUS)
 #define RUN_FLAGS	(DMADEMO_RUN_ASYNC | RUN_SRC_FLAGS | RUN_DST_FLAGS)
 
-static bool dmademo_run_reads(const struct dmademo_run *arg)
-{
-	return arg->op != DMADEMO_OP_FILL;
-}
-
-static bool dmademo_run_writes(const struct dmademo_run *arg)
-{
-	return arg->op != DMADEMO_OP_CRC32;
-}
-
 /* One side; @flags are the two that say that it is no buffer. */
 static int dmademo_run_check_side(bool used, u32 handle, u64 offset, u64 length,
 				  u32 flags)
@@ -100,15 +90,15 @@ int dmademo_run_check(const struct dmademo_run *arg)
 	    arg->op > DMADEMO_OP_REVERSE ||
 	    !arg->length || arg->length > DMADEMO_MAX_BYTES ||
 	    arg->value > (arg->op == DMADEMO_OP_FILL ? U8_MAX : 0) ||
-	    dmademo_run_check_side(dmademo_run_reads(arg), arg->src,
+	    dmademo_run_check_side(dmademo_op_reads(arg->op), arg->src,
 				   arg->src_offset, arg->length, src_flags) ||
-	    dmademo_run_check_side(dmademo_run_writes(arg), arg->dst,
+	    dmademo_run_check_side(dmademo_op_writes(arg->op), arg->dst,
 				   arg->dst_offset, arg->length, dst_flags))
 		return -EINVAL;
 
 	/* The flags of the two sides are neighbours. */
 	same = src_flags << 1 == dst_flags && arg->src == arg->dst;
-	if (dmademo_run_reads(arg) && dmademo_run_writes(arg) && same &&
+	if (dmademo_op_reads(arg->op) && dmademo_op_writes(arg->op) && same &&
 	    abs_diff(arg->src_offset, arg->dst_offset) < arg->length)
 		return -EINVAL;
 	return 0;
@@ -218,12 +208,12 @@ static int dmademo_transfer_map(struct dmademo_transfer *t,
 {
 	int ret = 0;
 
-	if (dmademo_run_reads(arg))
+	if (dmademo_op_reads(arg->op))
 		ret = dmademo_side_map(t->df, &t->src, arg->src,
 				       arg->src_offset, arg->length,
 				       arg->flags & DMADEMO_RUN_SRC_BUS,
 				       &t->desc.src, &t->desc.nr_src);
-	if (!ret && dmademo_run_writes(arg))
+	if (!ret && dmademo_op_writes(arg->op))
 		ret = dmademo_side_map(t->df, &t->dst, arg->dst,
 				       arg->dst_offset, arg->length,
 				       arg->flags & DMADEMO_RUN_DST_BUS,
@@ -401,6 +391,17 @@ bool dmademo_has_completions(struct dmademo_file *df)
 	return dmademo_find_completed(df, 0);
 }
 
+static struct dmademo_transfer *dmademo_find_pending(struct dmademo_file *df,
+						     u64 cookie)
+{
+	struct dmademo_transfer *t;
+
+	list_for_each_entry(t, &df->pending, node)
+		if (t->cookie == cookie)
+			return t;
+	return NULL;
+}
+
 /* -ENOENT, or 0 with a completed transfer for the caller, or NULL. */
 static int dmademo_claim(struct dmademo_file *df, u64 cookie,
 			 struct dmademo_transfer **found)
@@ -414,9 +415,9 @@ static int dmademo_claim(struct dmademo_file *df, u64 cookie,
 		t->claimed = true;
 		return 0;
 	}
-	list_for_each_entry(t, &df->pending, node)
-		if (t->async && t->cookie == cookie)
-			return 0;
+	t = dmademo_find_pending(df, cookie);
+	if (t)
+		return t->async ? 0 : -ENOENT;
 	/* Somebody else may not succeed. */
 	list_for_each_entry(t, &df->completed, node)
 		if (t->cookie == cookie)
@@ -424,8 +425,12 @@ static int dmademo_claim(struct dmademo_file *df, u64 cookie,
 	return -ENOENT;
 }
 
-/* User space knows, or could not be told, which is an error. */
-static void dmademo_claim_finish(struct dmademo_transfer *t, int error)
+/**
+ * dmademo_claim_finish - user space was told of a completion
+ * @t: the transfer that it is of
+ * @error: an error if it could not be told; the completion stays then
+ */
+void dmademo_claim_finish(struct dmademo_transfer *t, int error)
 {
 	struct dmademo_file *df = t->df;
 
@@ -454,7 +459,7 @@ static bool dmademo_wait_is_over(struct dmademo_file *df, u64 cookie,
  * dmademo_wait - wait for the completion of one transfer
  * @df: the file
  * @arg: which, and how long; status and value are output
- * @found: the transfer, for dmademo_wait_finish()
+ * @found: the transfer, for dmademo_claim_finish()
  *
  * Return: 0, -ENOENT, -ETIMEDOUT or -EINTR.
  */
@@ -463,35 +468,22 @@ int dmademo_wait(struct dmademo_file *df, struct dmademo_wait *arg,
 {
 	const ktime_t timeout = ns_to_ktime(min_t(u64, arg->timeout_ns,
 						  KTIME_MAX));
-	int err, ret;
+	int err, ret = -ETIME;
 
 	if (!arg->cookie)
 		return -ENOENT;
-	if (!timeout) {
-		ret = dmademo_claim(df, arg->cookie, found);
-		if (ret)
-			return ret;
-		if (!*found)
-			return -ETIMEDOUT;
-		goto out;
-	}
-	ret = wait_event_interruptible_hrtimeout(df->wait,
-						 dmademo_wait_is_over(df, arg->cookie,
-								      found, &err),
-						 timeout);
+	if (!dmademo_wait_is_over(df, arg->cookie, found, &err) && timeout)
+		ret = wait_event_interruptible_hrtimeout(df->wait,
+							 dmademo_wait_is_over(df, arg->cookie,
+									      found, &err),
+							 timeout);
 	if (err)
 		return err;
 	if (!*found)
 		return ret == -ETIME ? -ETIMEDOUT : -EINTR;
-out:
 	arg->status = (*found)->desc.status;
 	arg->value = (*found)->desc.value;
 	return 0;
-}
-
-void dmademo_wait_finish(struct dmademo_transfer *t, int error)
-{
-	dmademo_claim_finish(t, error);
 }
 
 /**
@@ -523,24 +515,18 @@ int dmademo_completion_read(struct dmademo_file *df, char __user *to)
 }
 
 /* Stops all that is under way.  The caller holds the file's lock. */
-static void dmademo_file_stop(struct dmademo_file *df, u64 cookie, int error)
+static void dmademo_file_stop(struct dmademo_file *df, int error)
 {
 	struct dmademo_transfer *t;
 
 	list_for_each_entry(t, &df->pending, node)
-		if (!cookie || t->cookie == cookie)
-			dmademo_engine_stop(&df->dd->engine, &t->desc, error);
+		dmademo_engine_stop(&df->dd->engine, &t->desc, error);
 }
 
 static bool dmademo_is_pending(struct dmademo_file *df, u64 cookie)
 {
-	struct dmademo_transfer *t;
-
 	guard(spinlock)(&df->lock);
-	list_for_each_entry(t, &df->pending, node)
-		if (t->cookie == cookie)
-			return true;
-	return false;
+	return dmademo_find_pending(df, cookie);
 }
 
 /**
@@ -555,8 +541,12 @@ void dmademo_transfer_discard(struct dmademo_file *df, u64 cookie)
 
 	/* If the device is gone, it is stopped, or about to be. */
 	if (dmademo_enter(df->dd, &idx)) {
-		scoped_guard(spinlock, &df->lock)
-			dmademo_file_stop(df, cookie, -ECANCELED);
+		scoped_guard(spinlock, &df->lock) {
+			t = dmademo_find_pending(df, cookie);
+			if (t)
+				dmademo_engine_stop(&df->dd->engine, &t->desc,
+						    -ECANCELED);
+		}
 		dmademo_exit(idx);
 	}
 	wait_event(df->wait, !dmademo_is_pending(df, cookie));
@@ -576,7 +566,7 @@ void dmademo_transfers_cancel(struct dmademo_file *df)
 
 	if (dmademo_enter(df->dd, &idx)) {
 		scoped_guard(spinlock, &df->lock)
-			dmademo_file_stop(df, 0, -ECANCELED);
+			dmademo_file_stop(df, -ECANCELED);
 		dmademo_exit(idx);
 	}
 	wait_event(df->wait, dmademo_is_idle(df));
@@ -595,7 +585,7 @@ void dmademo_transfers_stop(struct dmademo *dd)
 	scoped_guard(mutex, &dd->lock)
 		list_for_each_entry(df, &dd->files, node)
 			scoped_guard(spinlock, &df->lock)
-				dmademo_file_stop(df, 0, -ENODEV);
+				dmademo_file_stop(df, -ENODEV);
 	wait_event(dd->idle, !atomic_read(&dd->nr_transfers));
 	dmademo_engine_quiesce(&dd->engine);
 }

@@ -150,15 +150,12 @@ out_free:
  */
 int dmademo_user_map(struct dmademo_user *user, struct dmademo *dd)
 {
-	/* One bounce buffer cannot hold more. */
-	size_t segment = min_t(size_t, dma_get_max_seg_size(dd->dev),
-			       dma_max_mapping_size(dd->dev));
 	int ret;
 
 	ret = sg_alloc_table_from_pages_segment(&user->sgt, user->pages,
 						user->nr, user->offset,
 						user->length,
-						max(segment, PAGE_SIZE),
+						dmademo_max_segment(dd->dev),
 						GFP_KERNEL_ACCOUNT);
 	if (ret)
 		return -ENOMEM;

@@ -70,6 +70,19 @@ static void bind(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 1, driver.probed);
 }
 
+/* A device whose driver is listed, and calls @probe. */
+static struct device *bind_listed(struct kunit *test,
+				  int (*probe)(struct device *dev))
+{
+	struct device *dev;
+
+	list(test, DRIVER);
+	driver.probe = probe;
+	dev = add_device(test);
+	bind(test);
+	return dev;
+}
+
 struct names_case {
 	const char *name;
 	const char *names;
@@ -131,11 +144,8 @@ static void list_that_is_too_long_is_refused(struct kunit *test)
 
 static void provider_goes_with_the_driver(struct kunit *test)
 {
-	struct device *dev;
+	struct device *dev = bind_listed(test, NULL);
 
-	list(test, DRIVER);
-	dev = add_device(test);
-	bind(test);
 	KUNIT_EXPECT_TRUE(test, dma_custom_attached(dev));
 
 	device_release_driver(dev);
@@ -164,12 +174,8 @@ static int alloc_and_fail(struct device *dev)
 /* Managed buffers are freed before, so that detach has none to complain of. */
 static void provider_goes_when_probe_fails(struct kunit *test)
 {
-	struct device *dev;
+	struct device *dev = bind_listed(test, alloc_and_fail);
 
-	list(test, DRIVER);
-	driver.probe = alloc_and_fail;
-	dev = add_device(test);
-	bind(test);
 	KUNIT_EXPECT_TRUE(test, driver.attached);
 	KUNIT_EXPECT_EQ(test, -ENODEV, driver.result);
 	KUNIT_EXPECT_NULL(test, get_dma_ops(dev));
@@ -188,13 +194,9 @@ static int alloc_and_leave(struct device *dev)
 
 static void provider_stays_until_buffers_are_freed(struct kunit *test)
 {
-	struct device *dev;
+	struct device *dev = bind_listed(test, alloc_and_leave);
 	struct page *page;
 
-	list(test, DRIVER);
-	driver.probe = alloc_and_leave;
-	dev = add_device(test);
-	bind(test);
 	KUNIT_ASSERT_EQ(test, 0, driver.result);
 	late.dev = dev;
 	page = custom_kunit_page(&late, 0);
@@ -227,10 +229,7 @@ static int attach_itself(struct device *dev)
 
 static void driver_that_attaches_is_told(struct kunit *test)
 {
-	list(test, DRIVER);
-	driver.probe = attach_itself;
-	add_device(test);
-	bind(test);
+	bind_listed(test, attach_itself);
 	KUNIT_EXPECT_EQ(test, -EBUSY, driver.result);
 }
 
@@ -242,12 +241,8 @@ static int detach_itself(struct device *dev)
 
 static void driver_that_detaches_is_served(struct kunit *test)
 {
-	struct device *dev;
+	struct device *dev = bind_listed(test, detach_itself);
 
-	list(test, DRIVER);
-	driver.probe = detach_itself;
-	dev = add_device(test);
-	bind(test);
 	KUNIT_EXPECT_NULL(test, dev->dma_custom);
 
 	device_release_driver(dev);

@@ -159,6 +159,17 @@ static void device_copy(int fd, const struct buffer *dst,
 	hand_over(fd, dst, DMADEMO_SYNC_FOR_CPU);
 }
 
+/* The CRC-32 of what the device sees, and of what the CPU does. */
+static void both_sums(int fd, const struct buffer *buf, uint64_t bytes,
+		      uint32_t *by_device, uint32_t *by_cpu)
+{
+	int ret = demo_crc32(fd, buf->alloc.handle, 0, bytes, by_device);
+
+	if (ret)
+		errx(1, "the device cannot checksum: %s", strerror(-ret));
+	*by_cpu = demo_cpu_crc32(buf->map, bytes);
+}
+
 static int do_info(void)
 {
 	struct dmademo_info info;
@@ -186,7 +197,7 @@ static int do_info(void)
 static int do_alloc(uint64_t bytes)
 {
 	struct dmademo_info info;
-	int fd = open_device(&info), ret;
+	int fd = open_device(&info);
 	struct buffer buf = get_buffer(fd, bytes);
 	uint32_t by_device, by_cpu;
 	uint64_t i;
@@ -194,13 +205,9 @@ static int do_alloc(uint64_t bytes)
 	for (i = 0; i < buf.alloc.bytes_held; i++)
 		if (buf.map[i])
 			errx(1, "byte %llu is not 0", (unsigned long long)i);
-	for (i = 0; i < bytes; i++)
-		buf.map[i] = i ^ i >> 8 ^ i >> 16;
+	demo_fill_pattern(buf.map, bytes);
 	hand_over(fd, &buf, DMADEMO_SYNC_FOR_DEVICE);
-	ret = demo_crc32(fd, buf.alloc.handle, 0, bytes, &by_device);
-	if (ret)
-		errx(1, "the device cannot checksum: %s", strerror(-ret));
-	by_cpu = demo_cpu_crc32(buf.map, bytes);
+	both_sums(fd, &buf, bytes, &by_device, &by_cpu);
 	if (by_device != by_cpu)
 		errx(1, "the device and the CPU see different data");
 	print_buffer(&buf, &info);
@@ -212,7 +219,7 @@ static int do_alloc(uint64_t bytes)
 static int do_demo(uint64_t bytes)
 {
 	struct dmademo_info info;
-	int fd = open_device(&info), ret;
+	int fd = open_device(&info);
 	struct buffer src = get_buffer(fd, bytes);
 	struct buffer dst = get_buffer(fd, bytes);
 	uint32_t by_device, by_cpu;
@@ -221,21 +228,16 @@ static int do_demo(uint64_t bytes)
 	print_buffer(&src, &info);
 	print_buffer(&dst, &info);
 
-	/* A pattern in which no two pages are alike. */
-	for (i = 0; i < bytes; i++)
-		src.map[i] = i ^ i >> 8 ^ i >> 16;
+	demo_fill_pattern(src.map, bytes);
 	device_copy(fd, &dst, &src, bytes);
 	for (i = 0; i < bytes; i++)
-		if (dst.map[i] != (unsigned char)(i ^ i >> 8 ^ i >> 16))
+		if (dst.map[i] != demo_pattern(i))
 			errx(1, "byte %llu is 0x%02x after the copy",
 			     (unsigned long long)i, dst.map[i]);
 	printf("copied and verified %llu bytes through the second mapping\n",
 	       (unsigned long long)bytes);
 
-	ret = demo_crc32(fd, dst.alloc.handle, 0, bytes, &by_device);
-	if (ret)
-		errx(1, "the device cannot checksum: %s", strerror(-ret));
-	by_cpu = demo_cpu_crc32(dst.map, bytes);
+	both_sums(fd, &dst, bytes, &by_device, &by_cpu);
 	printf("crc32 by the device 0x%08x, by the CPU 0x%08x\n", by_device,
 	       by_cpu);
 	if (by_device != by_cpu)

@@ -192,15 +192,13 @@ static void use_import(struct __test_metadata *_metadata, int fd, int dmabuf,
 	struct dmademo_import import;
 	unsigned char *p = map_dmabuf(dmabuf, size);
 	uint32_t crc;
-	size_t i;
 
 	ASSERT_NE(NULL, p);
 	ASSERT_EQ(0, demo_import(fd, dmabuf, &import));
 	EXPECT_EQ(size, import.bytes_held);
 	ASSERT_EQ(0, sync_dmabuf(dmabuf, DMA_BUF_SYNC_RW |
 				 DMA_BUF_SYNC_START));
-	for (i = 0; i < size; i++)
-		p[i] = i ^ i >> 8 ^ i >> 16;
+	demo_fill_pattern(p, size);
 	ASSERT_EQ(0, sync_dmabuf(dmabuf, DMA_BUF_SYNC_RW | DMA_BUF_SYNC_END));
 
 	ASSERT_EQ(0, demo_copy(fd, buffer, 0, import.handle, 1, size - 2));

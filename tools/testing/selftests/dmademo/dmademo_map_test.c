@@ -93,29 +93,6 @@ FIXTURE_TEARDOWN(mapping)
 	close(self->fd);
 }
 
-/* The signal that an access is answered with, 0 if it works. */
-static int access_signal(unsigned char *p, int write)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (!pid) {
-		if (write)
-			__atomic_fetch_or(p, 0, __ATOMIC_RELAXED);
-		else
-			__atomic_load_n(p, __ATOMIC_RELAXED);
-		_exit(0);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		return -1;
-	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-}
-
-static int read_signal(unsigned char *p)
-{
-	return access_signal(p, 0);
-}
-
 static int write_signal(unsigned char *p)
 {
 	return access_signal(p, 1);

@@ -156,17 +156,6 @@ TEST_F(dmademo, alloc_large)
 	}
 }
 
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY), ret;
-
-	if (fd < 0)
-		return -1;
-	ret = write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1;
-	close(fd);
-	return ret;
-}
-
 /* Whoever may use the device must not be able to use up the machine with it. */
 TEST_F(dmademo, alloc_is_charged)
 {
@@ -505,12 +494,10 @@ TEST_F(dmademo, copy)
 {
 	unsigned char *a = map(self->fd, &self->a);
 	unsigned char *b = map(self->fd, &self->b);
-	size_t i;
 
 	ASSERT_NE(NULL, a);
 	ASSERT_NE(NULL, b);
-	for (i = 0; i < self->size; i++)
-		a[i] = i ^ i >> 8 ^ i >> 16;
+	demo_fill_pattern(a, self->size);
 	ASSERT_EQ(0, demo_copy(self->fd, self->b.handle, 0, self->a.handle, 0,
 			       self->size));
 	EXPECT_EQ(0, memcmp(a, b, self->size));
@@ -569,8 +556,7 @@ TEST_F(dmademo, reverse)
 
 	ASSERT_NE(NULL, a);
 	ASSERT_NE(NULL, b);
-	for (i = 0; i < self->size; i++)
-		a[i] = i ^ i >> 8 ^ i >> 16;
+	demo_fill_pattern(a, self->size);
 	ASSERT_EQ(0, demo_reverse(self->fd, self->b.handle, 2, self->a.handle, 3,
 				  length));
 	EXPECT_EQ(0, b[1]);

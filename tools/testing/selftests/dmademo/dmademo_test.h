@@ -6,6 +6,7 @@
 #define DMADEMO_TEST_H
 
 #include <stdlib.h>
+#include <sys/wait.h>
 
 #include "dmademo_user.h"
 
@@ -29,6 +30,43 @@ static inline int is_filled(const unsigned char *p, unsigned char value,
 		if (*p++ != value)
 			return 0;
 	return 1;
+}
+
+/* The signal that an access is answered with, 0 if it works. */
+static inline int access_signal(unsigned char *p, int write)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		if (write)
+			__atomic_fetch_or(p, 0, __ATOMIC_RELAXED);
+		else
+			__atomic_load_n(p, __ATOMIC_RELAXED);
+		_exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return -1;
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static inline int read_signal(unsigned char *p)
+{
+	return access_signal(p, 0);
+}
+
+/* 0 or a negative errno. */
+static inline int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	errno = EIO; /* if it takes a part only */
+	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		ret = -errno;
+	close(fd);
+	return ret;
 }
 
 #endif /* DMADEMO_TEST_H */

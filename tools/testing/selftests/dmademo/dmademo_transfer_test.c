@@ -507,8 +507,7 @@ TEST_F(transfer, user_memory)
 
 	ASSERT_NE(NULL, src);
 	ASSERT_NE(NULL, dst);
-	for (i = 0; i < size; i++)
-		src[i] = i ^ i >> 8 ^ i >> 16;
+	demo_fill_pattern(src, size);
 	memset(dst, 0, size);
 	ASSERT_EQ(0, demo_copy_user(self->fd, dst + to, src + from, length));
 	EXPECT_TRUE(is_filled(dst, 0, to));

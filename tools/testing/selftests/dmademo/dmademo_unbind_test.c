@@ -30,18 +30,6 @@
 /* Takes the device long enough for something to happen meanwhile. */
 #define BIG ((size_t)64 << 20)
 
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
-
 static int unbind(void)
 {
 	return write_file(UNBIND, NAME);
@@ -100,21 +88,6 @@ FIXTURE_TEARDOWN(unbind)
 	close(self->fd);
 	if (!is_bound())
 		EXPECT_EQ(0, bind_again());
-}
-
-/* The signal that an access is answered with, 0 if it works. */
-static int read_signal(unsigned char *p)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (!pid) {
-		__atomic_load_n(p, __ATOMIC_RELAXED);
-		_exit(0);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		return -1;
-	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
 TEST_F(unbind, calls_end)

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -192,20 +193,47 @@ static inline uint32_t demo_cpu_crc32(const unsigned char *p, size_t length)
 	return ~crc;
 }
 
-/* Bytes of this process's page tables, 0 if that is not known. */
-static inline long demo_page_table_bytes(void)
+/* A pattern in which no two pages are alike. */
+static inline unsigned char demo_pattern(uint64_t i)
 {
-	FILE *f = fopen("/proc/self/status", "re");
+	return i ^ i >> 8 ^ i >> 16;
+}
+
+static inline void demo_fill_pattern(unsigned char *p, uint64_t bytes)
+{
+	uint64_t i;
+
+	for (i = 0; i < bytes; i++)
+		p[i] = demo_pattern(i);
+}
+
+/* The bytes that a line of a file in /proc says, 0 if that is not known. */
+static inline uint64_t demo_proc_bytes(const char *path, const char *name)
+{
+	FILE *f = fopen(path, "re");
+	unsigned long kib = 0;
 	char line[128];
-	long kib = 0;
 
 	if (!f)
 		return 0;
 	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "VmPTE: %ld kB", &kib) == 1)
+		if (!strncmp(line, name, strlen(name)) &&
+		    sscanf(line + strlen(name), ": %lu kB", &kib) == 1)
 			break;
 	fclose(f);
-	return kib * 1024;
+	return (uint64_t)kib * 1024;
+}
+
+/* Bytes of this process's page tables, 0 if that is not known. */
+static inline long demo_page_table_bytes(void)
+{
+	return demo_proc_bytes("/proc/self/status", "VmPTE");
+}
+
+/* Bytes of memory in CMA areas that nobody uses. */
+static inline uint64_t demo_free_cma(void)
+{
+	return demo_proc_bytes("/proc/meminfo", "CmaFree");
 }
 
 /*
@@ -227,22 +255,6 @@ static inline uint64_t demo_free_memory(void)
 			pages += nr;
 	fclose(f);
 	return pages * sysconf(_SC_PAGESIZE);
-}
-
-/* Bytes of memory in CMA areas that nobody uses. */
-static inline uint64_t demo_free_cma(void)
-{
-	FILE *f = fopen("/proc/meminfo", "re");
-	unsigned long kib = 0;
-	char line[128];
-
-	if (!f)
-		return 0;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "CmaFree: %lu kB", &kib) == 1)
-			break;
-	fclose(f);
-	return (uint64_t)kib * 1024;
 }
 
 /* Page faults of this process so far. */
