@@ -17,8 +17,10 @@ dma_addr_t dma_custom_map_phys(struct device *dev, phys_addr_t phys,
 				    attrs & DMA_ATTR_NO_WARN))
 		dma_addr = dma_direct_map_phys(dev, phys, size, dir, attrs,
 					       true);
-	dma_custom_count(dc, dma_addr == DMA_MAPPING_ERROR ?
-			     DMA_CUSTOM_STAT_MAP_FAILED : DMA_CUSTOM_STAT_MAP);
+	if (unlikely(dma_addr == DMA_MAPPING_ERROR))
+		dma_custom_count(dc, DMA_CUSTOM_STAT_MAP_FAILED);
+	else
+		dma_custom_count(dc, DMA_CUSTOM_STAT_MAP);
 	return dma_addr;
 }
 
