@@ -441,7 +441,8 @@ use_guest() {
 		GUEST_QEMU=qemu-system-aarch64
 		GUEST_CONSOLE=ttyAMA0
 	fi
-	GUEST_PROGRAMS=("$GUEST/kselftest/dmademo/"{dmademo,dmademo_{test,map_test,transfer_test,dmabuf_test,args_test,unbind_test}})
+	GUEST_PROGRAMS=("$GUEST/kselftest/dmademo/"{dmademo,dmademo_{test,map_test,transfer_test,dmabuf_test,args_test,unbind_test}}
+		"$LINUX/tools/testing/selftests/dmademo/dmademo_tool_test.sh")
 }
 QEMU_DEVICES=()
 
@@ -455,7 +456,8 @@ get_guest() {
 	local variant=$1 out part
 	local -a parts configs=() targets
 	case $variant in
-	debug | plain) parts=("$variant") ;;
+	debug) parts=(debug leaks) ;;
+	plain) parts=(plain) ;;
 	drivers) parts=(debug drivers) ;;
 	bystander) parts=(plain bystander) ;;
 	*) die "get_guest: unknown variant $variant" ;;
@@ -564,6 +566,7 @@ run_guest() {
 		printf 'dir %s 0755 0 0\n' /bin /dev /proc /sys /tmp /mnt
 		say "nod /dev/console 0600 0 0 c 5 1"
 		say "file /init $TOP/scripts/guest/init 0755 0 0"
+		say "file /bin/load-dmademo $TOP/scripts/guest/load-dmademo 0755 0 0"
 		say "file /guest.sh $dir/guest.sh 0644 0 0"
 		say "file /bin/busybox $GUEST_BUSYBOX 0755 0 0"
 		[[ ! -e $GUEST/drivers/misc/dmademo/dmademo.ko ]] ||

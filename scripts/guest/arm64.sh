@@ -51,8 +51,10 @@ export DMADEMO_DISK=/dev/vda
 for name in coherent plain pool; do
 	export DMADEMO_DEVICE=/dev/dmademo$n DMADEMO_NAME=dmademo-bus:dmademo-$name
 	n=$((n + 1))
+	export DMADEMO_DEVICE2=/dev/dmademo$((n % 3))
 	for test in dmademo_test dmademo_transfer_test dmademo_dmabuf_test \
-		dmademo_args_test dmademo_unbind_test dmademo_map_test; do
+		dmademo_args_test dmademo_unbind_test dmademo_map_test \
+		dmademo_tool_test.sh; do
 		echo "# $test on $DMADEMO_DEVICE, $name"
 		$test || fail "$test on $DMADEMO_DEVICE"
 	done

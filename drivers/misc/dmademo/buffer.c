@@ -130,6 +130,20 @@ static bool dmademo_buffer_get_memory(struct dmademo_buffer *buf)
 	return buf->cpu_addr;
 }
 
+/* Counts what a buffer holds, unless that is more than the device may have. */
+static bool dmademo_buffer_count(struct dmademo_buffer *buf)
+{
+	struct dmademo *dd = buf->dd;
+	s64 held = atomic64_read(&dd->bytes_held);
+
+	do {
+		if (held + buf->size > dd->max_bytes_held)
+			return false;
+	} while (!atomic64_try_cmpxchg(&dd->bytes_held, &held,
+				       held + buf->size));
+	return true;
+}
+
 /**
  * dmademo_buffer_alloc - allocate a buffer
  * @dd: the device, entered
@@ -145,31 +159,25 @@ struct dmademo_buffer *dmademo_buffer_alloc(struct dmademo *dd, size_t bytes,
 					    const struct dmademo_way *way)
 {
 	struct dmademo_buffer *buf = dmademo_buffer_new(dd, PAGE_ALIGN(bytes));
-	int ret;
 
 	if (!buf)
 		return ERR_PTR(-ENOMEM);
 	buf->flags = flags;
 	buf->way = way;
-	if (atomic64_add_return(buf->size, &dd->bytes_held) >
-	    dd->max_bytes_held) {
-		ret = -EDQUOT;
-		goto out_uncount;
+	if (!dmademo_buffer_count(buf)) {
+		dmademo_buffer_put(buf);
+		return ERR_PTR(-EDQUOT);
 	}
 	if (!dmademo_buffer_get_memory(buf)) {
-		ret = -ENOMEM;
-		goto out_uncount;
+		atomic64_sub(buf->size, &dd->bytes_held);
+		dmademo_buffer_put(buf);
+		return ERR_PTR(-ENOMEM);
 	}
 	buf->region.seg.length = buf->size;
 	buf->mem.regions = &buf->region;
 	buf->mem.nr = 1;
 	dmademo_buffer_add(buf);
 	return buf;
-
-out_uncount:
-	atomic64_sub(buf->size, &dd->bytes_held);
-	dmademo_buffer_put(buf);
-	return ERR_PTR(ret);
 }
 
 /* The buffer with a reference for the caller, NULL if there is none. */

@@ -4,6 +4,7 @@
  *
  * main.c	binds the driver to the device
  * file.c	the user API: open files and their calls
+ * args.c	what is wrong with the arguments of a call, whoever's it is
  * transfer.c	transfers: from the call to the completion
  * buffer.c	buffers, and what the device was granted of memory
  * user.c	user memory, pinned and mapped for one transfer
@@ -19,6 +20,7 @@
 #define _DMADEMO_H
 
 #include <linux/dma-custom-ops.h>
+#include <linux/dma-direction.h>
 #include <linux/interval_tree.h>
 #include <linux/kref.h>
 #include <linux/list.h>
@@ -52,7 +54,7 @@ struct vm_area_struct;
 #define DMADEMO_HANDLE_SHIFT	32
 #define DMADEMO_PGOFF_SHIFT	(DMADEMO_HANDLE_SHIFT - PAGE_SHIFT)
 #define DMADEMO_PGOFF_MASK	(BIT(DMADEMO_PGOFF_SHIFT) - 1)
-#define DMADEMO_MAX_BUFFERS	min_t(unsigned long, U16_MAX, \
+#define DMADEMO_MAX_BUFFERS	min_t(unsigned long, SZ_16K, \
 				      ULONG_MAX >> DMADEMO_PGOFF_SHIFT)
 
 /* --- engine.c: the hardware --- */
@@ -71,20 +73,24 @@ struct dmademo_seg {
  * struct dmademo_region - bus addresses that the engine may access
  * @node: In the engine's tree, by bus page.
  * @seg: Which they are.
+ * @dir: Whether it may read, write, or both.
  */
 struct dmademo_region {
 	struct interval_tree_node	node;
 	struct dmademo_seg		seg;
+	enum dma_data_direction		dir;
 };
 
 /**
  * struct dmademo_memory - memory that was granted to the engine
  * @regions: Where it is, in order.
  * @nr: Number of @regions.
+ * @dir: How it was mapped for the device; buffers are DMA_BIDIRECTIONAL.
  */
 struct dmademo_memory {
 	struct dmademo_region	*regions;
 	unsigned int		nr;
+	enum dma_data_direction	dir;
 };
 
 /**
@@ -263,8 +269,15 @@ struct dmademo_file {
 };
 
 extern const struct file_operations dmademo_fops;
+
+/* args.c */
+int dmademo_info_check(const struct dmademo_info *arg);
 int dmademo_alloc_check(const struct dmademo_alloc *arg);
+int dmademo_run_check(const struct dmademo_run *arg);
+int dmademo_wait_check(const struct dmademo_wait *arg);
 int dmademo_sync_check(const struct dmademo_sync *arg);
+int dmademo_export_check(const struct dmademo_export *arg);
+int dmademo_import_check(const struct dmademo_import *arg);
 
 /**
  * struct dmademo_buffer - one DMA buffer
@@ -317,7 +330,6 @@ struct dmademo_seg *dmademo_slice(const struct dmademo_memory *mem,
 
 /* transfer.c */
 struct dmademo_transfer;
-int dmademo_run_check(const struct dmademo_run *arg);
 int dmademo_run(struct dmademo_file *df, struct dmademo_run *arg);
 int dmademo_wait(struct dmademo_file *df, struct dmademo_wait *arg,
 		 struct dmademo_transfer **found);

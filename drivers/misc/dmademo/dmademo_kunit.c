@@ -10,6 +10,7 @@
 #include <linux/completion.h>
 #include <linux/crc32.h>
 #include <linux/dma-mapping.h>
+#include <linux/fcntl.h>
 #include <linux/interrupt.h>
 #include <linux/mm.h>
 #include <linux/string.h>
@@ -149,6 +150,58 @@ static void sync_arguments(struct kunit *test)
 	const struct sync_case *param = test->param_value;
 
 	KUNIT_EXPECT_EQ(test, param->ret, dmademo_sync_check(&param->sync));
+}
+
+struct export_case {
+	const char *name;
+	u32 fd_flags;
+	int ret;
+};
+
+static const struct export_case export_cases[] = {
+	{ "for reading", O_RDONLY, 0 },
+	{ "for writing", O_WRONLY, 0 },
+	{ "for both", O_RDWR, 0 },
+	{ "for neither", O_ACCMODE, -EINVAL },
+	{ "close on exec", O_RDWR | O_CLOEXEC, 0 },
+	{ "not blocking", O_RDWR | O_NONBLOCK, -EINVAL },
+	{ "everything", U32_MAX, -EINVAL },
+};
+
+KUNIT_ARRAY_PARAM_DESC(export, export_cases, name);
+
+static void export_arguments(struct kunit *test)
+{
+	const struct export_case *param = test->param_value;
+	const struct dmademo_export arg = {
+		.fd_flags = param->fd_flags,
+		/* output */
+		.fd = -1,
+	};
+
+	KUNIT_EXPECT_EQ(test, param->ret, dmademo_export_check(&arg));
+}
+
+/* Calls of which all flags are reserved. */
+static void reserved_arguments(struct kunit *test)
+{
+	struct dmademo_info info = {};
+	struct dmademo_wait wait = {};
+	struct dmademo_import import = {};
+
+	KUNIT_EXPECT_EQ(test, 0, dmademo_info_check(&info));
+	info.__reserved = 1;
+	KUNIT_EXPECT_EQ(test, -EINVAL, dmademo_info_check(&info));
+	info = (struct dmademo_info){ .flags = DMADEMO_INFO_COHERENT };
+	KUNIT_EXPECT_EQ(test, -EINVAL, dmademo_info_check(&info));
+
+	KUNIT_EXPECT_EQ(test, 0, dmademo_wait_check(&wait));
+	wait.flags = BIT(31);
+	KUNIT_EXPECT_EQ(test, -EINVAL, dmademo_wait_check(&wait));
+
+	KUNIT_EXPECT_EQ(test, 0, dmademo_import_check(&import));
+	import.flags = 1;
+	KUNIT_EXPECT_EQ(test, -EINVAL, dmademo_import_check(&import));
 }
 
 struct way_case {
@@ -346,8 +399,9 @@ static int engine_test_init(struct kunit *test)
 				      GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, et->src);
 	KUNIT_ASSERT_NOT_NULL(test, et->dst);
+	/* No two pages are alike. */
 	for (i = 0; i < BYTES; i++)
-		et->src[i] = i ^ i >> 8 ^ i >> 16;
+		et->src[i] = i ^ i >> 8 ^ i / PAGE_SIZE * 37;
 	et->regions[0].seg = (struct dmademo_seg){ et->src_addr, BYTES };
 	et->regions[1].seg = (struct dmademo_seg){ et->dst_addr, BYTES };
 	et->mem.regions = et->regions;
@@ -568,6 +622,46 @@ static void mask_limits_the_engine(struct kunit *test)
 	*et->dev->dma_mask = DMA_BIT_MASK(64);
 }
 
+/* What was mapped for it to read is not written, and the other way round. */
+static void direction_limits_the_engine(struct kunit *test)
+{
+	struct engine_test *et = test->priv;
+	struct dmademo_region regions[] = {
+		{ .seg = { et->src_addr, BYTES } },
+		{ .seg = { et->dst_addr, BYTES } },
+	};
+	struct dmademo_memory to = { &regions[0], 1, DMA_TO_DEVICE };
+	struct dmademo_memory from = { &regions[1], 1, DMA_FROM_DEVICE };
+	struct dmademo_desc desc = {
+		.op	= DMADEMO_OP_COPY,
+		.src	= &regions[0].seg,
+		.nr_src	= 1,
+		.dst	= &regions[1].seg,
+		.nr_dst	= 1,
+		.length	= BYTES,
+	};
+
+	dmademo_engine_revoke(&et->engine, &et->mem);
+	dmademo_engine_grant(&et->engine, &to);
+	dmademo_engine_grant(&et->engine, &from);
+	KUNIT_EXPECT_EQ(test, 0, engine_test_run(test, &desc));
+	KUNIT_EXPECT_TRUE(test, !memcmp(et->src, et->dst, BYTES));
+	memset(et->dst, 0, desc.length);
+
+	swap(desc.src, desc.dst);
+	KUNIT_EXPECT_EQ(test, -EIO, engine_test_run(test, &desc));
+	desc.op = DMADEMO_OP_CRC32;
+	KUNIT_EXPECT_EQ(test, -EIO, engine_test_run(test, &desc));
+	KUNIT_EXPECT_EQ(test, -EIO, engine_test_fill(test, et->src_addr, 1, 1));
+	KUNIT_EXPECT_EQ(test, 0, engine_test_fill(test, et->dst_addr, 1, 1));
+
+	/* Whoever has it for both may do both. */
+	dmademo_engine_grant(&et->engine, &et->mem);
+	KUNIT_EXPECT_EQ(test, 0, engine_test_fill(test, et->src_addr, 1, 1));
+	dmademo_engine_revoke(&et->engine, &to);
+	dmademo_engine_revoke(&et->engine, &from);
+}
+
 /* Twice granted is revoked twice; and pieces are not more than they are. */
 static void grants_overlap(struct kunit *test)
 {
@@ -682,6 +776,8 @@ static struct kunit_case dmademo_args_cases[] = {
 	KUNIT_CASE_PARAM(run_arguments, run_gen_params),
 	KUNIT_CASE_PARAM(alloc_arguments, alloc_gen_params),
 	KUNIT_CASE_PARAM(sync_arguments, sync_gen_params),
+	KUNIT_CASE_PARAM(export_arguments, export_gen_params),
+	KUNIT_CASE(reserved_arguments),
 	KUNIT_CASE_PARAM(ways_to_map, way_gen_params),
 	KUNIT_CASE_PARAM(slice_of_memory, slice_gen_params),
 	{}
@@ -700,6 +796,7 @@ static struct kunit_case dmademo_engine_cases[] = {
 	KUNIT_CASE(bus_errors),
 	KUNIT_CASE(bus_error_on_either_side),
 	KUNIT_CASE(mask_limits_the_engine),
+	KUNIT_CASE(direction_limits_the_engine),
 	KUNIT_CASE(grants_overlap),
 	KUNIT_CASE(descriptors_are_done_in_order),
 	KUNIT_CASE(descriptors_can_be_stopped),

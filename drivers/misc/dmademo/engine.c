@@ -65,8 +65,10 @@ static dma_addr_t engine_behind(struct engine_cursor *cursor, size_t pos,
 
 /* The caller holds the engine's access lock, so that the answer holds as long. */
 static bool engine_can_access(struct dmademo_engine *engine,
-			      const struct dmademo_seg *seg)
+			      const struct dmademo_seg *seg, bool write)
 {
+	const enum dma_data_direction wrong = write ? DMA_TO_DEVICE :
+						      DMA_FROM_DEVICE;
 	const u64 mask = dma_get_mask(engine->dev);
 	struct interval_tree_node *node;
 	unsigned long page = seg->addr >> PAGE_SHIFT;
@@ -77,10 +79,12 @@ static bool engine_can_access(struct dmademo_engine *engine,
 
 	for (node = interval_tree_iter_first(&engine->regions, page, page); node;
 	     node = interval_tree_iter_next(node, page, page)) {
+		const struct dmademo_region *region;
 		const struct dmademo_seg *granted;
 
-		granted = &container_of(node, struct dmademo_region, node)->seg;
-		if (seg->addr >= granted->addr &&
+		region = container_of(node, struct dmademo_region, node);
+		granted = &region->seg;
+		if (region->dir != wrong && seg->addr >= granted->addr &&
 		    seg->addr - granted->addr < granted->length &&
 		    seg->length <= granted->length -
 				   (seg->addr - granted->addr))
@@ -91,14 +95,14 @@ static bool engine_can_access(struct dmademo_engine *engine,
 
 static bool engine_can_access_all(struct dmademo_engine *engine,
 				  const struct dmademo_seg *segs,
-				  unsigned int nr, size_t length)
+				  unsigned int nr, size_t length, bool write)
 {
 	size_t total = 0;
 	unsigned int i;
 
 	guard(mutex)(&engine->access);
 	for (i = 0; i < nr; i++) {
-		if (!engine_can_access(engine, &segs[i]))
+		if (!engine_can_access(engine, &segs[i], write))
 			return false;
 		total += segs[i].length;
 	}
@@ -149,7 +153,13 @@ static void engine_raise(struct dmademo_engine *engine)
 /* Those that dmademo_engine_stop() took out of the queue are finished, too. */
 static void engine_tell_stopped(struct dmademo_engine *engine)
 {
-	if (xchg(&engine->stopped, false))
+	bool stopped;
+
+	scoped_guard(spinlock, &engine->lock) {
+		stopped = engine->stopped;
+		engine->stopped = false;
+	}
+	if (stopped)
 		engine_raise(engine);
 }
 
@@ -164,8 +174,8 @@ static int engine_access(struct dmademo_engine *engine,
 
 	/* What was granted at the beginning may have been revoked. */
 	guard(mutex)(&engine->access);
-	if ((src->length && !engine_can_access(engine, src)) ||
-	    (dst->length && !engine_can_access(engine, dst)))
+	if ((src->length && !engine_can_access(engine, src, false)) ||
+	    (dst->length && !engine_can_access(engine, dst, true)))
 		return -EIO;
 	if (src->length)
 		from = engine_map(engine, src->addr, src->length);
@@ -208,9 +218,9 @@ static int engine_process(struct dmademo_engine *engine,
 	int ret;
 
 	if ((reads && !engine_can_access_all(engine, desc->src, desc->nr_src,
-					     desc->length)) ||
+					     desc->length, false)) ||
 	    (writes && !engine_can_access_all(engine, desc->dst, desc->nr_dst,
-					      desc->length)))
+					      desc->length, true)))
 		return -EIO;
 
 	while (done < desc->length) {
@@ -295,6 +305,7 @@ void dmademo_engine_grant(struct dmademo_engine *engine,
 
 	guard(mutex)(&engine->access);
 	for (i = 0; i < mem->nr; i++, region++) {
+		region->dir = mem->dir;
 		region->node.start = region->seg.addr >> PAGE_SHIFT;
 		region->node.last = (region->seg.addr + region->seg.length - 1) >>
 				    PAGE_SHIFT;

@@ -59,9 +59,11 @@ static int dmademo_ioctl_info(struct dmademo_file *df,
 	struct dmademo_info *arg = &call->info;
 	struct dmademo *dd = df->dd;
 	u32 strategy;
+	int ret;
 
-	if (arg->flags)
-		return -EINVAL;
+	ret = dmademo_info_check(arg);
+	if (ret)
+		return ret;
 	*arg = (struct dmademo_info){
 		.size			= arg->size,
 		.version		= DMADEMO_VERSION,
@@ -149,8 +151,9 @@ static int dmademo_ioctl_import(struct dmademo_file *df,
 	struct dmademo_buffer *buf;
 	int ret;
 
-	if (arg->flags)
-		return -EINVAL;
+	ret = dmademo_import_check(arg);
+	if (ret)
+		return ret;
 	buf = dmademo_import(df->dd, arg->fd);
 	if (IS_ERR(buf))
 		return PTR_ERR(buf);
@@ -211,8 +214,9 @@ static int dmademo_ioctl_wait(struct dmademo_file *df,
 {
 	int ret;
 
-	if (call->wait.flags)
-		return -EINVAL;
+	ret = dmademo_wait_check(&call->wait);
+	if (ret)
+		return ret;
 	ret = dmademo_wait(df, &call->wait, &call->transfer);
 	if (!ret)
 		call->finish = dmademo_completion_finish;
@@ -253,10 +257,11 @@ static int dmademo_ioctl_export(struct dmademo_file *df,
 {
 	struct dmademo_export *arg = &call->export;
 	struct dmademo_buffer *buf;
+	int ret;
 
-	if (arg->fd_flags & ~(O_CLOEXEC | O_ACCMODE) ||
-	    (arg->fd_flags & O_ACCMODE) == O_ACCMODE)
-		return -EINVAL;
+	ret = dmademo_export_check(arg);
+	if (ret)
+		return ret;
 	buf = dmademo_buffer_get(df, arg->handle);
 	if (!buf)
 		return -ENOENT;
@@ -270,39 +275,6 @@ static int dmademo_ioctl_export(struct dmademo_file *df,
 		return arg->fd;
 	}
 	call->finish = dmademo_export_finish;
-	return 0;
-}
-
-/**
- * dmademo_alloc_check - look at the arguments of an allocation
- * @arg: the arguments
- *
- * Return: 0 or -EINVAL.
- */
-int dmademo_alloc_check(const struct dmademo_alloc *arg)
-{
-	if (arg->flags & ~(DMADEMO_ALLOC_CACHED |
-			   DMADEMO_ALLOC_WRITE_COMBINE) ||
-	    (arg->flags & DMADEMO_ALLOC_CACHED &&
-	     arg->flags & DMADEMO_ALLOC_WRITE_COMBINE) ||
-	    arg->strategy > DMADEMO_STRATEGY_HUGE || !arg->bytes ||
-	    arg->bytes > DMADEMO_MAX_BYTES)
-		return -EINVAL;
-	return 0;
-}
-
-/**
- * dmademo_sync_check - look at the arguments of a sync
- * @arg: the arguments
- *
- * Return: 0 or -EINVAL.
- */
-int dmademo_sync_check(const struct dmademo_sync *arg)
-{
-	if ((arg->flags != DMADEMO_SYNC_FOR_CPU &&
-	     arg->flags != DMADEMO_SYNC_FOR_DEVICE) ||
-	    arg->__reserved || !arg->length)
-		return -EINVAL;
 	return 0;
 }
 

@@ -8,9 +8,7 @@
  */
 #include <linux/capability.h>
 #include <linux/interrupt.h>
-#include <linux/math.h>
 #include <linux/mm.h>
-#include <linux/overflow.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -51,58 +49,6 @@ struct dmademo_transfer {
 	bool			done;
 	bool			claimed;
 };
-
-#define RUN_SRC_FLAGS	(DMADEMO_RUN_SRC_USER | DMADEMO_RUN_SRC_BUS)
-#define RUN_DST_FLAGS	(DMADEMO_RUN_DST_USER | DMADEMO_RUN_DST_BUS)
-#define RUN_FLAGS	(DMADEMO_RUN_ASYNC | RUN_SRC_FLAGS | RUN_DST_FLAGS)
-
-/* One side; @flags are the two that say that it is no buffer. */
-static int dmademo_run_check_side(bool used, u32 handle, u64 offset, u64 length,
-				  u32 flags)
-{
-	u64 last;
-
-	if (!used)
-		return handle || offset || flags ? -EINVAL : 0;
-	if (!flags) /* handle and range are looked at later */
-		return 0;
-	if (handle || !is_power_of_2(flags) ||
-	    check_add_overflow(offset, length - 1, &last))
-		return -EINVAL;
-	return 0;
-}
-
-/**
- * dmademo_run_check - look at the arguments of a transfer
- * @arg: the arguments
- *
- * Handles, and ranges within buffers, are looked at later.
- *
- * Return: 0 or -EINVAL.
- */
-int dmademo_run_check(const struct dmademo_run *arg)
-{
-	const u32 src_flags = arg->flags & RUN_SRC_FLAGS;
-	const u32 dst_flags = arg->flags & RUN_DST_FLAGS;
-	bool same;
-
-	if (arg->cookie || arg->flags & ~RUN_FLAGS ||
-	    arg->op > DMADEMO_OP_REVERSE ||
-	    !arg->length || arg->length > DMADEMO_MAX_BYTES ||
-	    arg->value > (arg->op == DMADEMO_OP_FILL ? U8_MAX : 0) ||
-	    dmademo_run_check_side(dmademo_op_reads(arg->op), arg->src,
-				   arg->src_offset, arg->length, src_flags) ||
-	    dmademo_run_check_side(dmademo_op_writes(arg->op), arg->dst,
-				   arg->dst_offset, arg->length, dst_flags))
-		return -EINVAL;
-
-	/* The flags of the two sides are neighbours. */
-	same = src_flags << 1 == dst_flags && arg->src == arg->dst;
-	if (dmademo_op_reads(arg->op) && dmademo_op_writes(arg->op) && same &&
-	    abs_diff(arg->src_offset, arg->dst_offset) < arg->length)
-		return -EINVAL;
-	return 0;
-}
 
 static void dmademo_side_put(struct dmademo_side *side, bool written)
 {

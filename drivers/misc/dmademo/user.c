@@ -165,6 +165,7 @@ int dmademo_user_map(struct dmademo_user *user, struct dmademo *dd)
 	ret = dmademo_memory_of_sgt(&user->mem, &user->sgt, user->length);
 	if (ret)
 		goto out_unmap;
+	user->mem.dir = dmademo_user_dir(user);
 	user->dd = dd;
 	dmademo_engine_grant(&dd->engine, &user->mem);
 	return 0;

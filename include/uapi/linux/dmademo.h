@@ -17,16 +17,23 @@
  * space sets to the size in bytes of the structure it was built with.  The
  * structures may grow at their end.  A program built with an older, smaller one
  * keeps working; one built with a newer, larger one works as long as all that
- * this kernel does not know is zero, and gets -E2BIG otherwise.  A @size that
- * does not reach to the end of the structure's first version is -EINVAL.
+ * this kernel does not know is zero, and gets -E2BIG otherwise, or if @size is
+ * more than a page.  A @size that does not reach to the end of the structure's
+ * first version is -EINVAL.
  *
  * Reserved members and unknown flags have to be zero, or the call fails with
  * -EINVAL, and so have members that are output only, unless it says otherwise.
  *
  * All calls may fail with -EFAULT if the structure cannot be read or written,
- * and with -ENODEV once the device has been unbound from its driver, but for
- * DMADEMO_IOC_WAIT.  After an error nothing is allocated, queued, freed or lost.
- * An unknown ioctl is -ENOTTY.
+ * with -ENOMEM if there is no memory for what the call needs itself, and with
+ * -ENODEV once the device has been unbound from its driver, but for
+ * DMADEMO_IOC_WAIT.  After an error nothing is allocated, queued, freed or lost;
+ * what a transfer wrote before it failed, or before its result could not be
+ * written, stays.  An unknown ioctl is -ENOTTY.
+ *
+ * A handle is a number from 1 to dmademo_info.max_buffers that means something to
+ * the open file that it was given to, and to no other.  Offsets into a buffer and
+ * lengths are in bytes, of any alignment.
  */
 
 #define DMADEMO_IOC_TYPE	0xBB
@@ -68,33 +75,37 @@ enum dmademo_strategy {
 	DMADEMO_STRATEGY_HUGE		= 6,
 };
 
-/* struct dmademo_info.flags: CPU caches and the device see the same data. */
-#define DMADEMO_INFO_COHERENT	(1U << 0)
-/*
- * struct dmademo_info.flags: buffers can be exported as dma-bufs; if the device is
- * not coherent, those with DMADEMO_ALLOC_CACHED.
+/**
+ * enum dmademo_info_flags - dmademo_info.flags
+ * @DMADEMO_INFO_COHERENT: the CPU's caches and the device see the same data
+ * @DMADEMO_INFO_EXPORT: buffers can be exported as dma-bufs; if the device is not
+ *	coherent, those with DMADEMO_ALLOC_CACHED
  */
-#define DMADEMO_INFO_EXPORT	(1U << 1)
+enum dmademo_info_flags {
+	DMADEMO_INFO_COHERENT	= 1U << 0,
+	DMADEMO_INFO_EXPORT	= 1U << 1,
+};
 
 /**
  * struct dmademo_info - ioctl(DMADEMO_IOC_INFO), what the device can do
  * @size: In: sizeof(struct dmademo_info).
  * @version: Out: DMADEMO_VERSION.
- * @max_bytes: Out: largest buffer or transfer, in bytes.  Whether there is
- *	contiguous memory of that size is another question.
+ * @max_bytes: Out: largest buffer or transfer, in bytes, 1 GiB or more.  Whether
+ *	there is contiguous memory of that size is another question.
  * @mmap_mode: Out: enum dmademo_mmap_mode.
- * @flags: Out: DMADEMO_INFO_COHERENT, DMADEMO_INFO_EXPORT.
+ * @flags: In: 0.  Out: enum dmademo_info_flags, added up.
  * @dma_mask: Out: bus addresses that the device can reach, as a bit mask.
  * @max_device_bytes: Out: what all buffers of the device together may hold, in
  *	bytes.  One that was freed while it was mapped does not count any more; the
  *	memory cgroup still has it.
- * @max_buffers: Out: buffers that a file may have at a time.
- * @max_transfers: Out: transfers that a file may have under way or unread.
+ * @max_buffers: Out: buffers that a file may have at a time, 1000 or more.
+ * @max_transfers: Out: transfers that a file may have under way or unread, 2 or
+ *	more.
  * @strategies: Out: bit N is set if enum dmademo_strategy N can be asked for
  *	without flags.
- * @__reserved: Out: 0.
+ * @__reserved: In: 0.  Out: 0.
  *
- * What is output only may be anything on input, but @flags, which has to be 0.
+ * What is output only may be anything on input.
  */
 struct dmademo_info {
 	__u32 size;
@@ -112,26 +123,28 @@ struct dmademo_info {
 
 #define DMADEMO_IOC_INFO	_IO(DMADEMO_IOC_TYPE, 0x00)
 
-/*
- * struct dmademo_alloc.flags: memory that the CPU caches even if the device does
- * not see the caches, from dma_alloc_pages(); DMADEMO_IOC_SYNC is needed.
+/**
+ * enum dmademo_alloc_flags - dmademo_alloc.flags
+ * @DMADEMO_ALLOC_CACHED: memory that the CPU caches even if the device does not
+ *	see the caches, from dma_alloc_pages(); DMADEMO_IOC_SYNC is needed then
+ * @DMADEMO_ALLOC_WRITE_COMBINE: DMA_ATTR_WRITE_COMBINE; not with the above
  */
-#define DMADEMO_ALLOC_CACHED		(1U << 0)
-/* struct dmademo_alloc.flags: DMA_ATTR_WRITE_COMBINE; not with the above. */
-#define DMADEMO_ALLOC_WRITE_COMBINE	(1U << 1)
+enum dmademo_alloc_flags {
+	DMADEMO_ALLOC_CACHED		= 1U << 0,
+	DMADEMO_ALLOC_WRITE_COMBINE	= 1U << 1,
+};
 
 /**
  * struct dmademo_alloc - ioctl(DMADEMO_IOC_ALLOC), allocate a DMA buffer
  * @size: In: sizeof(struct dmademo_alloc).
- * @flags: In: DMADEMO_ALLOC_CACHED or DMADEMO_ALLOC_WRITE_COMBINE, or 0.
+ * @flags: In: one of enum dmademo_alloc_flags, or 0.
  * @bytes: In: bytes wanted, 1 to dmademo_info.max_bytes.
  * @bytes_held: Out: bytes that the buffer holds, a multiple of the page size.
- * @mmap_offset: Out: offset of the first byte for mmap() of this file.  Add a
- *	multiple of the page size to map a part.
- * @bus_addr: Out: address of the first byte as the device sees it; 0 for a
- *	caller without CAP_SYS_RAWIO.
- * @handle: Out: names the buffer in other calls on this file, 1 to
- *	dmademo_info.max_buffers.
+ * @mmap_offset: Out: offset of the first byte for mmap() of this file, in bytes,
+ *	a multiple of the page size.  Add another one to map a part.
+ * @bus_addr: Out: address of the first byte as the device sees it, up to
+ *	dmademo_info.dma_mask; 0 for a caller without CAP_SYS_RAWIO.
+ * @handle: Out: names the buffer in other calls on this file.
  * @strategy: In: enum dmademo_strategy.
  *
  * The buffer is physically contiguous and zeroed.  It belongs to the open file
@@ -140,10 +153,11 @@ struct dmademo_info {
  *
  * What is output only may be anything on input.
  *
- * Errors: -EINVAL if @bytes is 0 or too many, or @strategy or @flags is unknown;
- * -EOPNOTSUPP if the device has no such @strategy for such a buffer; -ENOMEM if
- * there is no contiguous memory of that size; -EDQUOT if the device's buffers
- * would hold more than they may; -ENOSPC if the file has no handle left.
+ * Errors: -EINVAL if @bytes is 0 or too many, @strategy or @flags is unknown, or
+ * there are two flags; -EOPNOTSUPP if the device has no such @strategy for such a
+ * buffer; -ENOMEM if there is no contiguous memory of that size; -EDQUOT if the
+ * device's buffers would hold more than they may; -ENOSPC if the file has no
+ * handle left.
  */
 struct dmademo_alloc {
 	__u32 size;
@@ -161,7 +175,7 @@ struct dmademo_alloc {
 /**
  * struct dmademo_free - ioctl(DMADEMO_IOC_FREE), give up a handle
  * @size: In: sizeof(struct dmademo_free).
- * @handle: In: the buffer.
+ * @handle: In: the buffer, allocated or imported.
  *
  * What is mapped stays mapped, a transfer under way goes on, and a dma-buf that
  * the buffer was exported as stays; each keeps the memory.
@@ -190,19 +204,24 @@ enum dmademo_op {
 	DMADEMO_OP_REVERSE	= 3,
 };
 
-/* struct dmademo_run.flags: do not wait, give a cookie. */
-#define DMADEMO_RUN_ASYNC	(1U << 0)
-/* struct dmademo_run.flags: read user memory; src_offset is its address. */
-#define DMADEMO_RUN_SRC_USER	(1U << 1)
-/* struct dmademo_run.flags: write user memory; dst_offset is its address. */
-#define DMADEMO_RUN_DST_USER	(1U << 2)
-/*
- * struct dmademo_run.flags: src_offset is a bus address, whoever it belongs to,
- * for a caller with CAP_SYS_RAWIO.
+/**
+ * enum dmademo_run_flags - dmademo_run.flags
+ * @DMADEMO_RUN_ASYNC: do not wait, give a cookie
+ * @DMADEMO_RUN_SRC_USER: read user memory; dmademo_run.src_offset is its address
+ * @DMADEMO_RUN_DST_USER: write user memory; dmademo_run.dst_offset is its address
+ * @DMADEMO_RUN_SRC_BUS: dmademo_run.src_offset is a bus address, whoever it
+ *	belongs to, for a caller with CAP_SYS_RAWIO
+ * @DMADEMO_RUN_DST_BUS: the same for dmademo_run.dst_offset
+ *
+ * User memory and a bus address exclude each other on one side.
  */
-#define DMADEMO_RUN_SRC_BUS	(1U << 3)
-/* struct dmademo_run.flags: the same for dst_offset. */
-#define DMADEMO_RUN_DST_BUS	(1U << 4)
+enum dmademo_run_flags {
+	DMADEMO_RUN_ASYNC	= 1U << 0,
+	DMADEMO_RUN_SRC_USER	= 1U << 1,
+	DMADEMO_RUN_DST_USER	= 1U << 2,
+	DMADEMO_RUN_SRC_BUS	= 1U << 3,
+	DMADEMO_RUN_DST_BUS	= 1U << 4,
+};
 
 /**
  * struct dmademo_run - ioctl(DMADEMO_IOC_RUN), one device transfer
@@ -212,15 +231,15 @@ enum dmademo_op {
  *	a bus address.
  * @dst: In: handle of the buffer to write; 0 for DMADEMO_OP_CRC32, user memory
  *	or a bus address.
- * @src_offset: In: first byte to read, in bytes from the start of @src; 0 for
- *	DMADEMO_OP_FILL.
- * @dst_offset: In: first byte to write, in bytes from the start of @dst; 0 for
- *	DMADEMO_OP_CRC32.
+ * @src_offset: In: first byte to read, in bytes from the start of @src, less than
+ *	its dmademo_alloc.bytes_held; or an address; 0 for DMADEMO_OP_FILL.
+ * @dst_offset: In: first byte to write, in bytes from the start of @dst, less than
+ *	its dmademo_alloc.bytes_held; or an address; 0 for DMADEMO_OP_CRC32.
  * @length: In: bytes, 1 to dmademo_info.max_bytes; must not go past
  *	dmademo_alloc.bytes_held.
- * @value: In: byte for DMADEMO_OP_FILL, else 0.  Out: sum for DMADEMO_OP_CRC32,
- *	else as it was.
- * @flags: In: DMADEMO_RUN_ASYNC and others.
+ * @value: In: byte for DMADEMO_OP_FILL, 0 to 255, else 0.  Out: sum for
+ *	DMADEMO_OP_CRC32, else as it was.
+ * @flags: In: enum dmademo_run_flags, added up, or 0.
  * @cookie: In: 0.  Out: names the transfer if DMADEMO_RUN_ASYNC, 1 or more.
  *
  * Transfers of one device are done one after the other, in the order they come.
@@ -233,17 +252,20 @@ enum dmademo_op {
  * is done.  If the device is not coherent, what shares a cache line with either
  * end of it must not be written meanwhile.
  *
- * Errors: -EINVAL if @op or @flags is unknown, @length is 0 or too much, a
- * member that is not used is not 0, @value is over 255, a range wraps, the two
- * ranges overlap, or a bus address has too many bits; -ENOENT if @src or @dst
- * names no buffer of this file; -ERANGE if a range goes past the end of its
- * buffer; -EFAULT if user memory cannot be accessed, or pinned; -EPERM for a bus
- * address without CAP_SYS_RAWIO; -EAGAIN if dmademo_info.max_transfers are under
- * way or unread; -ENOMEM if there is no memory, or RLIMIT_MEMLOCK is reached;
- * -EINTR if a signal came, and the transfer was cancelled.  The transfer itself
- * may fail with -EIO if the device met a bus error, -ENOMEM if it ran out of
- * memory, and -ENODEV if it was unbound meanwhile, in which cases @dst may have
- * been written in part.
+ * Errors: -EINVAL if @op or @flags is unknown, a flag is for a side that @op
+ * has not, or there are two for one side, @length is 0 or too much, a member
+ * that is not used is not 0, @value is over 255, a range wraps, the two ranges
+ * overlap, or a bus address has too many bits; -ENOENT if @src or @dst names no
+ * buffer of this file; -ERANGE if a range goes past the end of its buffer;
+ * -EFAULT if user memory cannot be accessed, or pinned; -EPERM for a bus
+ * address without CAP_SYS_RAWIO; -EAGAIN if dmademo_info.max_transfers are
+ * under way or unread; -ENOMEM if there is no memory, or RLIMIT_MEMLOCK is
+ * reached; -EINTR if a signal came, and the transfer was cancelled.  The
+ * transfer itself may fail with -EIO if the device met a bus error, that is an
+ * address that it was not given, or not for that direction; -ENOMEM if it ran
+ * out of memory; -ENODEV if it was unbound meanwhile; and -ECANCELED, which
+ * only a completion has, if the cookie could not be written to user space.  In
+ * these cases, and with -EINTR, @dst may have been written in part.
  */
 struct dmademo_run {
 	__u32 size;
@@ -262,8 +284,9 @@ struct dmademo_run {
 
 /**
  * struct dmademo_completion - what read() returns, as many as fit and are there
- * @cookie: dmademo_run.cookie of the transfer.
- * @status: 0, or a negative errno as DMADEMO_IOC_RUN would fail with.
+ * @cookie: dmademo_run.cookie of the transfer, 1 or more.
+ * @status: 0, or a negative errno: how the transfer itself has failed, see struct
+ *	dmademo_run.
  * @value: As in struct dmademo_run.
  *
  * Each is returned once, in the order in which the transfers were done.  read()
@@ -284,16 +307,18 @@ struct dmademo_completion {
  * struct dmademo_wait - ioctl(DMADEMO_IOC_WAIT), wait for one transfer
  * @size: In: sizeof(struct dmademo_wait).
  * @flags: In: 0.
- * @cookie: In: dmademo_run.cookie.
- * @timeout_ns: In: how long, in nanoseconds; 0 does not wait.
- * @status: Out: of the transfer: 0, or a negative errno.
+ * @cookie: In: dmademo_run.cookie, 1 or more.
+ * @timeout_ns: In: how long, in nanoseconds; 0 does not wait, and 2^63 - 1
+ *	or more waits for ever.
+ * @status: Out: of the transfer, as in struct dmademo_completion.
  * @value: Out: as in struct dmademo_run.
  *
  * Returns its completion, which read() then does not.  What is output only may
  * be anything on input.
  *
- * Errors: -ENOENT if @cookie names no transfer of this file, or its completion
- * was returned already; -ETIMEDOUT; -EINTR if a signal came.
+ * Errors: -EINVAL if @flags is not 0; -ENOENT if @cookie names no transfer of this
+ * file, or its completion was returned already; -ETIMEDOUT; -EINTR if a signal
+ * came.
  */
 struct dmademo_wait {
 	__u32 size;
@@ -306,27 +331,34 @@ struct dmademo_wait {
 
 #define DMADEMO_IOC_WAIT	_IO(DMADEMO_IOC_TYPE, 0x04)
 
-/* struct dmademo_sync.flags: the CPU is to see what the device wrote. */
-#define DMADEMO_SYNC_FOR_CPU	(1U << 0)
-/* struct dmademo_sync.flags: the device is to see what the CPU wrote. */
-#define DMADEMO_SYNC_FOR_DEVICE	(1U << 1)
+/**
+ * enum dmademo_sync_flags - dmademo_sync.flags
+ * @DMADEMO_SYNC_FOR_CPU: the CPU is to see what the device wrote
+ * @DMADEMO_SYNC_FOR_DEVICE: the device is to see what the CPU wrote
+ */
+enum dmademo_sync_flags {
+	DMADEMO_SYNC_FOR_CPU	= 1U << 0,
+	DMADEMO_SYNC_FOR_DEVICE	= 1U << 1,
+};
 
 /**
  * struct dmademo_sync - ioctl(DMADEMO_IOC_SYNC), hand over a part of a buffer
  * @size: In: sizeof(struct dmademo_sync).
- * @flags: In: DMADEMO_SYNC_FOR_CPU or DMADEMO_SYNC_FOR_DEVICE.
+ * @flags: In: one of enum dmademo_sync_flags.
  * @handle: In: the buffer.
  * @__reserved: In: 0.
- * @offset: In: first byte, in bytes from the start of the buffer.
+ * @offset: In: first byte, in bytes from the start of the buffer, less than
+ *	dmademo_alloc.bytes_held.
  * @length: In: bytes, 1 or more; must not go past dmademo_alloc.bytes_held.
  *
  * Needed with DMADEMO_ALLOC_CACHED on a device that is not coherent, after the
  * CPU wrote and before the device reads or writes, and after the device wrote
  * and before the CPU reads.  Does nothing where it is not needed.
  *
- * Errors: -EINVAL if not exactly one flag is set or @length is 0; -ENOENT if
- * @handle names no buffer of this file; -ERANGE if the range goes past the end;
- * -EOPNOTSUPP for an imported buffer, which has DMA_BUF_IOCTL_SYNC.
+ * Errors: -EINVAL if not exactly one flag is set, @__reserved is not 0 or @length
+ * is; -ENOENT if @handle names no buffer of this file; -ERANGE if the range goes
+ * past the end; -EOPNOTSUPP for any other range of an imported buffer, which has
+ * DMA_BUF_IOCTL_SYNC.
  */
 struct dmademo_sync {
 	__u32 size;
@@ -344,7 +376,7 @@ struct dmademo_sync {
  * @size: In: sizeof(struct dmademo_export).
  * @handle: In: the buffer.
  * @fd_flags: In: O_CLOEXEC, and O_RDONLY, O_WRONLY or O_RDWR.
- * @fd: Out: file descriptor of the dma-buf.
+ * @fd: Out: file descriptor of the dma-buf, 0 or more.
  *
  * The dma-buf keeps the memory, even after the device is unbound; it can be
  * mapped until then only.  @fd may be anything on input.
@@ -352,7 +384,8 @@ struct dmademo_sync {
  * Errors: -EINVAL if @fd_flags has others; -ENOENT if @handle names no buffer of
  * this file; -EOPNOTSUPP if the device lacks DMADEMO_INFO_EXPORT, or is not
  * coherent and the buffer lacks DMADEMO_ALLOC_CACHED, or the buffer was
- * imported; -EMFILE; -ENFILE; -ENOMEM.
+ * imported; -EMFILE or -ENFILE if the process, or the system, has no descriptor
+ * left; -ENOMEM.
  */
 struct dmademo_export {
 	__u32 size;
@@ -367,13 +400,13 @@ struct dmademo_export {
  * struct dmademo_import - ioctl(DMADEMO_IOC_IMPORT), take a dma-buf as a buffer
  * @size: In: sizeof(struct dmademo_import).
  * @flags: In: 0.
- * @bytes_held: Out: bytes that the buffer holds.
- * @fd: In: file descriptor of the dma-buf.
+ * @bytes_held: Out: bytes that the buffer holds, a multiple of the page size.
+ * @fd: In: file descriptor of the dma-buf, 0 or more.
  * @handle: Out: names it in DMADEMO_IOC_RUN and DMADEMO_IOC_FREE.
  *
  * To map it, map the dma-buf.  What is output only may be anything on input.
  *
- * Errors: -EINVAL if @fd is no dma-buf, or has more bytes than
+ * Errors: -EINVAL if @flags is not 0, @fd is no dma-buf, or it has more bytes than
  * dmademo_info.max_bytes, or less memory than it says; -EBADF if @fd is no
  * file; -ENOSPC if the file has no handle left; -ENOMEM; -EINTR if a signal
  * came; and those of the exporter.

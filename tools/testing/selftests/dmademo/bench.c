@@ -293,7 +293,7 @@ static void bench_live(const struct method *m)
 			put(m, &live[j]);
 		snprintf(operation, sizeof(operation), "alloc_%u_live",
 			 numbers[i]);
-		print(m, operation, bytes, ret ? -ret : alloc,
+		print(m, operation, bytes, ret ? (uint64_t)-ret : alloc,
 		      ret ? "errno" : "ns");
 		if (ret)
 			continue;
@@ -489,13 +489,14 @@ static unsigned int find_methods(struct method *methods, unsigned int max,
 		{ "heap_system", "/dev/dma_heap/system" },
 		{ "heap_cma", "/dev/dma_heap/default_cma_region" },
 	};
-	FILE *f = fopen("/sys/module/dmademo/parameters/mmap", "re");
+	static const char parameter[] = "/sys/module/dmademo/parameters/mmap";
+	FILE *f = fopen(parameter, "re");
 	char names[256] = "", path[32], *rest = names, *name;
 	unsigned int nr = 0, i;
 	struct method *m;
 
 	if (!f || !fgets(names, sizeof(names), f))
-		errx(1, "there is no dmademo driver");
+		errx(1, "the dmademo driver is not loaded (modprobe dmademo)");
 	fclose(f);
 	names[strcspn(names, "\n")] = 0;
 	for (i = 0; (name = strsep(&rest, ",")); i++) {
@@ -506,7 +507,8 @@ static unsigned int find_methods(struct method *methods, unsigned int max,
 			continue;
 		m->fd = open(path, O_RDWR | O_CLOEXEC);
 		if (m->fd < 0)
-			err(1, "cannot open %s", path);
+			err(1, "cannot open %s%s", path,
+			    errno == EACCES ? ", try as root" : "");
 		m->heap = false;
 		nr++;
 	}
@@ -521,15 +523,22 @@ static unsigned int find_methods(struct method *methods, unsigned int max,
 		m->heap = true;
 		nr++;
 	}
-	if (!nr)
-		errx(1, "there is no such way to have a buffer");
+	for (; *only; only++) {
+		for (i = 0; i < nr && strcmp(*only, methods[i].name); i++)
+			;
+		if (i == nr)
+			errx(1,
+			     "there is no way %s to have buffers here, only the driver's (cat %s) and those of the heaps (ls /dev/dma_heap): heap_system, heap_cma",
+			     *only, parameter);
+	}
 	return nr;
 }
 
 int bench(char **only)
 {
 	struct rlimit files = { .rlim_cur = 20000, .rlim_max = 20000 };
-	struct method methods[16];
+	/* As many as the driver takes, and the heaps. */
+	struct method methods[16 + 2];
 	unsigned int nr, i;
 
 	page_size = sysconf(_SC_PAGESIZE);

@@ -4,14 +4,17 @@
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
+#include <ctype.h>
 #include <err.h>
 #include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -35,14 +38,21 @@ static const char usage[] =
 	"                dma-buf heaps, heap_system and heap_cma (default: all)\n"
 	"\n"
 	"Options:\n"
-	"  -d DEVICE     use DEVICE (default /dev/dmademo0)\n"
-	"  -s STRATEGY   map buffers by dma_mmap, insert_page, map_pages, remap_pfn, fault\n"
-	"                or huge (default: what the device is set up for)\n"
+	"  -d DEVICE     all but bench: use DEVICE (default /dev/dmademo0)\n"
+	"  -s STRATEGY   alloc, demo and copy: map buffers by dma_mmap, insert_page,\n"
+	"                map_pages, remap_pfn, fault or huge (default: what the device\n"
+	"                is set up for)\n"
 	"  -c            alloc, demo and copy: buffers that the CPU caches, and hand them\n"
 	"                over to the device and back\n"
 	"  -u            copy: no buffers, the device reads and writes this program's\n"
 	"                memory\n"
-	"  -h, --help    print this help\n";
+	"  -h, --help    print this help\n"
+	"\n"
+	"Exit status: 0 if all is well, 1 if something failed, 2 if the command line\n"
+	"is wrong.\n";
+
+/* How messages about the command line end. */
+#define TRY_HELP "; try dmademo --help"
 
 /* What copy moves at a time: the largest buffer that every kernel has. */
 #define PIECE (4UL << 20)
@@ -87,29 +97,51 @@ static int open_device(struct dmademo_info *info)
 {
 	int fd = open(device, O_RDWR | O_CLOEXEC), ret;
 
+	if (fd < 0 && errno == ENOENT)
+		errx(1,
+		     "there is no %s: the dmademo driver is not loaded (modprobe dmademo), or has fewer devices (ls /dev/dmademo*)",
+		     device);
 	if (fd < 0)
 		err(1, "cannot open %s%s", device,
-		    errno == ENOENT ? " (is the dmademo driver there?)" : "");
+		    errno == EACCES ? ", try as root" : "");
 	ret = demo_info(fd, info);
 	if (ret)
-		errx(1, "%s is no DMA demo device: %s", device, strerror(-ret));
+		errx(1, "%s is no DMA demo device (ls /dev/dmademo*): %s",
+		     device, strerror(-ret));
 	return fd;
 }
 
-static struct buffer get_buffer(int fd, uint64_t bytes)
+static struct buffer get_buffer(int fd, const struct dmademo_info *info,
+				uint64_t bytes)
 {
 	struct buffer buf;
-	int ret = demo_alloc_as(fd, bytes, strategy, alloc_flags, &buf.alloc);
+	int ret;
 
-	if (ret == -EOPNOTSUPP)
-		errx(1, "%s has no way %s to map such buffers; see dmademo info",
-		     device, strategies[strategy]);
-	if (ret == -EINVAL)
-		errx(1, "%s gives buffers of 1 to so many bytes as dmademo info says, not of %llu",
+	if (bytes > info->max_bytes)
+		errx(2, "%llu bytes are too many for a buffer of %s, which may have up to %llu",
+		     (unsigned long long)bytes, device,
+		     (unsigned long long)info->max_bytes);
+	ret = demo_alloc_as(fd, bytes, strategy, alloc_flags, &buf.alloc);
+	switch (ret) {
+	case 0:
+		break;
+	case -EOPNOTSUPP:
+		errx(1, "%s has no strategy %s for buffers%s; dmademo info prints what it has",
+		     device, strategies[strategy],
+		     alloc_flags ? " that the CPU caches" : "");
+	case -ENOMEM:
+		errx(1,
+		     "%s has no %llu bytes of contiguous memory left; try fewer, or free some memory",
 		     device, (unsigned long long)bytes);
-	if (ret)
+	case -EDQUOT:
+		errx(1,
+		     "with %llu bytes more, the buffers of %s would have more than %llu; try fewer, or load the driver with a larger max_device_bytes=",
+		     (unsigned long long)bytes, device,
+		     (unsigned long long)info->max_device_bytes);
+	default:
 		errx(1, "cannot allocate a buffer of %llu bytes: %s",
 		     (unsigned long long)bytes, strerror(-ret));
+	}
 	buf.map = demo_map(fd, &buf.alloc, 0, buf.alloc.bytes_held);
 	if (buf.map == MAP_FAILED)
 		err(1, "cannot map buffer %u", buf.alloc.handle);
@@ -170,7 +202,25 @@ static void both_sums(int fd, const struct buffer *buf, uint64_t bytes,
 	*by_cpu = demo_cpu_crc32(buf->map, bytes);
 }
 
-static int do_info(void)
+static uint64_t parse_bytes(const char *arg)
+{
+	unsigned long long bytes;
+	char *end;
+
+	errno = 0;
+	bytes = strtoull(arg, &end, 0);
+	/* It would take blanks and a sign as well. */
+	if (!isdigit((unsigned char)*arg) || *end)
+		errx(2, "\"%s\" is not a number of bytes" TRY_HELP, arg);
+	if (!bytes)
+		errx(2, "a buffer has 1 byte or more, not %s" TRY_HELP, arg);
+	if (errno)
+		errx(2, "%s bytes are too many; dmademo info prints how many a buffer may have",
+		     arg);
+	return bytes;
+}
+
+static int do_info(char **operands)
 {
 	struct dmademo_info info;
 	unsigned int i;
@@ -194,11 +244,12 @@ static int do_info(void)
 	return 0;
 }
 
-static int do_alloc(uint64_t bytes)
+static int do_alloc(char **operands)
 {
+	uint64_t bytes = parse_bytes(operands[0]);
 	struct dmademo_info info;
 	int fd = open_device(&info);
-	struct buffer buf = get_buffer(fd, bytes);
+	struct buffer buf = get_buffer(fd, &info, bytes);
 	uint32_t by_device, by_cpu;
 	uint64_t i;
 
@@ -216,12 +267,13 @@ static int do_alloc(uint64_t bytes)
 	return 0;
 }
 
-static int do_demo(uint64_t bytes)
+static int do_demo(char **operands)
 {
+	uint64_t bytes = operands[0] ? parse_bytes(operands[0]) : PIECE;
 	struct dmademo_info info;
 	int fd = open_device(&info);
-	struct buffer src = get_buffer(fd, bytes);
-	struct buffer dst = get_buffer(fd, bytes);
+	struct buffer src = get_buffer(fd, &info, bytes);
+	struct buffer dst = get_buffer(fd, &info, bytes);
 	uint32_t by_device, by_cpu;
 	uint64_t i;
 
@@ -258,23 +310,28 @@ static void write_all(const unsigned char *data, size_t length)
 	}
 }
 
-static int do_copy(const char *path)
+static int do_copy(char **operands)
 {
-	struct dmademo_info info;
-	int fd = open_device(&info), in = open(path, O_RDONLY | O_CLOEXEC), ret;
+	const char *path = operands[0];
+	int in = open(path, O_RDONLY | O_CLOEXEC), fd, ret;
 	struct buffer src = {}, dst = {};
+	struct dmademo_info info;
+	struct stat st;
 	ssize_t n;
 
 	if (in < 0)
 		err(1, "cannot open %s", path);
+	if (!fstat(in, &st) && S_ISDIR(st.st_mode))
+		errx(1, "%s is a directory, and copy needs a file", path);
+	fd = open_device(&info);
 	if (user_memory) {
 		src.map = malloc(PIECE);
 		dst.map = malloc(PIECE);
 		if (!src.map || !dst.map)
 			errx(1, "no memory");
 	} else {
-		src = get_buffer(fd, PIECE);
-		dst = get_buffer(fd, PIECE);
+		src = get_buffer(fd, &info, PIECE);
+		dst = get_buffer(fd, &info, PIECE);
 	}
 	while ((n = read(in, src.map, PIECE)) > 0) {
 		if (user_memory) {
@@ -293,22 +350,6 @@ static int do_copy(const char *path)
 	return 0;
 }
 
-static int bad_usage(void)
-{
-	fprintf(stderr, "%s", usage);
-	return 2;
-}
-
-static uint64_t parse_bytes(const char *arg)
-{
-	char *end;
-	uint64_t bytes = strtoull(arg, &end, 0);
-
-	if (*end || end == arg)
-		errx(2, "%s is not a number of bytes", arg);
-	return bytes;
-}
-
 static uint32_t parse_strategy(const char *arg)
 {
 	uint32_t i;
@@ -316,18 +357,84 @@ static uint32_t parse_strategy(const char *arg)
 	for (i = 0; i < NR_STRATEGIES; i++)
 		if (!strcmp(arg, strategies[i]))
 			return i;
-	errx(2, "there is no strategy %s, see dmademo --help", arg);
+	fprintf(stderr, "dmademo: there is no strategy %s; there are", arg);
+	for (i = 0; i < NR_STRATEGIES; i++)
+		fprintf(stderr, " %s", strategies[i]);
+	fputs(TRY_HELP "\n", stderr);
+	exit(2);
+}
+
+static const struct command {
+	const char *name;
+	/* the options, beside -h, that mean something to it */
+	const char *options;
+	/* the operand that it cannot do without, or NULL */
+	const char *needs;
+	int most_operands;
+	int (*run)(char **operands);
+} commands[] = {
+	{ "info", "d", NULL, 0, do_info },
+	{ "alloc", "cds", "a number of bytes", 1, do_alloc },
+	{ "demo", "cds", NULL, 1, do_demo },
+	{ "copy", "cdsu", "a file", 1, do_copy },
+	{ "bench", "", NULL, INT_MAX, bench },
+};
+
+static const struct command *find_command(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (!strcmp(name, commands[i].name))
+			return &commands[i];
+	errx(2, "there is no command %s" TRY_HELP, name);
+}
+
+static void check_options(const struct command *command, const char *options)
+{
+	for (; *options; options++)
+		if (!strchr(command->options, *options))
+			errx(2, "%s has no option -%c" TRY_HELP, command->name,
+			     *options);
+	if (user_memory && (alloc_flags || strategy))
+		errx(2, "with -u there are no buffers for -c or -s" TRY_HELP);
+}
+
+static void check_operands(const struct command *command, int nr,
+			   char **operands)
+{
+	/* -1 is a wrong number, and a lone - may be a file. */
+	if (nr && operands[0][0] == '-' && operands[0][1] &&
+	    !isdigit((unsigned char)operands[0][1]))
+		errx(2, "%s goes before the command, as all options" TRY_HELP,
+		     operands[0]);
+	if (!nr && command->needs)
+		errx(2, "%s needs %s" TRY_HELP, command->name, command->needs);
+	if (nr > command->most_operands)
+		errx(2, "%s has no use for %s" TRY_HELP, command->name,
+		     operands[command->most_operands]);
+}
+
+/* What standard output does not take is a failure, too. */
+static void flush_output(void)
+{
+	errno = EIO; /* if it was earlier, the reason is not known */
+	if (fflush(stdout) || ferror(stdout))
+		err(1, "cannot write to standard output");
 }
 
 int main(int argc, char **argv)
 {
-	int opt;
+	static const struct option long_options[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{}
+	};
+	const struct command *command;
+	char options[8] = "";
+	int opt, status;
 
-	if (argc > 1 && !strcmp(argv[1], "--help")) {
-		fputs(usage, stdout);
-		return 0;
-	}
-	while ((opt = getopt(argc, argv, "+cd:hs:u")) != -1) {
+	while ((opt = getopt_long(argc, argv, "+cd:hs:u", long_options,
+				  NULL)) != -1) {
 		switch (opt) {
 		case 'd':
 			device = optarg;
@@ -343,25 +450,25 @@ int main(int argc, char **argv)
 			break;
 		case 'h':
 			fputs(usage, stdout);
+			flush_output();
 			return 0;
 		default:
-			return bad_usage();
+			/* getopt_long() has said what is wrong. */
+			fputs("Try dmademo --help.\n", stderr);
+			return 2;
 		}
+		if (!strchr(options, opt))
+			options[strlen(options)] = opt;
 	}
 	argc -= optind;
 	argv += optind;
 
-	if (argc == 1 && !strcmp(argv[0], "info"))
-		return do_info();
-	if (argc == 2 && !strcmp(argv[0], "alloc"))
-		return do_alloc(parse_bytes(argv[1]));
-	if (argc == 1 && !strcmp(argv[0], "demo"))
-		return do_demo(PIECE);
-	if (argc == 2 && !strcmp(argv[0], "demo"))
-		return do_demo(parse_bytes(argv[1]));
-	if (argc >= 1 && !strcmp(argv[0], "bench"))
-		return bench(argv + 1);
-	if (argc == 2 && !strcmp(argv[0], "copy"))
-		return do_copy(argv[1]);
-	return bad_usage();
+	if (!argc)
+		errx(2, "there is no command" TRY_HELP);
+	command = find_command(argv[0]);
+	check_options(command, options);
+	check_operands(command, argc - 1, argv + 1);
+	status = command->run(argv + 1);
+	flush_output();
+	return status;
 }

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
 #include <fcntl.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,36 @@ TEST_F(dmademo, info)
 	EXPECT_TRUE(info.strategies & 1U << DMADEMO_STRATEGY_DEFAULT);
 	EXPECT_TRUE(info.strategies & 1U << DMADEMO_STRATEGY_DMA_MMAP);
 	EXPECT_EQ(0, info.__reserved);
+}
+
+/* What the driver asks for; rules of udev are not supposed to change it. */
+TEST_F(dmademo, node_belongs_to_root)
+{
+	struct stat st;
+	int status;
+	pid_t pid;
+
+	if (geteuid())
+		SKIP(return, "needs root");
+	ASSERT_EQ(0, fstat(self->fd, &st));
+	EXPECT_TRUE(S_ISCHR(st.st_mode));
+	EXPECT_EQ(0600, st.st_mode & 07777);
+	EXPECT_EQ(0, st.st_uid);
+	EXPECT_EQ(0, st.st_gid);
+
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		if (setgroups(0, NULL) || setgid(65534) || setuid(65534))
+			_exit(1);
+		if (open(DEVICE, O_RDONLY) >= 0 || errno != EACCES)
+			_exit(2);
+		if (open(DEVICE, O_RDWR) >= 0 || errno != EACCES)
+			_exit(3);
+		_exit(0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
 }
 
 TEST_F(dmademo, unknown_ioctl)
@@ -426,29 +457,50 @@ TEST_F(dmademo, alloc_write_combine)
 	EXPECT_TRUE(is_filled(p, 3, self->size));
 }
 
-TEST_F(dmademo, alloc_more_than_the_device_may)
+/* To the last page, and whichever file asks for it. */
+TEST_F_TIMEOUT(dmademo, alloc_more_than_the_device_may, 300)
 {
-	struct dmademo_alloc alloc[16];
-	struct dmademo_info info;
+	int other = open(DEVICE, O_RDWR), ret = 0, nr = 0;
+	struct dmademo_alloc alloc[16], more;
 	const uint64_t bytes = 64 << 20;
-	uint64_t free;
-	int ret, nr = 0;
+	struct dmademo_info info;
+	uint64_t left, free;
 
+	ASSERT_LE(0, other);
 	ASSERT_EQ(0, demo_info(self->fd, &info));
 	free = demo_free_memory();
 	if (info.max_device_bytes >= 16 * bytes)
 		SKIP(return, "needs a lower limit, dmademo.max_device_bytes=");
-	do {
+	left = info.max_device_bytes - info.max_device_bytes % page_size;
+	ASSERT_LT(2 * self->size, left);
+	left -= 2 * self->size;
+	while (left > bytes && !ret) {
 		ret = demo_alloc(self->fd, bytes, &alloc[nr]);
-	} while (!ret && ++nr < 16);
-	/* There may be less than that. */
-	if (ret != -ENOMEM || info.max_device_bytes < free / 2)
-		EXPECT_EQ(-EDQUOT, ret);
-	EXPECT_GE(info.max_device_bytes, nr * bytes + 2 * self->size);
-	/* Others are limited too, until something is freed. */
+		if (!ret) {
+			left -= bytes;
+			nr++;
+		}
+	}
+	if (!ret) {
+		EXPECT_EQ(-EDQUOT,
+			  demo_alloc(self->fd, left + page_size, &more));
+		ret = demo_alloc(self->fd, left, &alloc[nr]);
+	}
+	/* There may be less memory than that. */
+	if (ret != -ENOMEM || info.max_device_bytes < free / 2) {
+		ASSERT_EQ(0, ret);
+		EXPECT_EQ(-EDQUOT, demo_alloc(self->fd, 1, &more));
+		EXPECT_EQ(-EDQUOT, demo_alloc(other, 1, &more));
+		/* What one file gives back another one can have, no more. */
+		ASSERT_EQ(0, demo_free(self->fd, alloc[nr].handle));
+		EXPECT_EQ(-EDQUOT, demo_alloc(other, left + page_size, &more));
+		EXPECT_EQ(0, demo_alloc(other, page_size, &more));
+		EXPECT_EQ(-EDQUOT, demo_alloc(self->fd, left, &more));
+	}
+	close(other);
 	while (nr--)
 		ASSERT_EQ(0, demo_free(self->fd, alloc[nr].handle));
-	ASSERT_EQ(0, demo_alloc(self->fd, bytes, &alloc[0]));
+	ASSERT_EQ(0, demo_alloc(self->fd, bytes, &more));
 }
 
 TEST_F(dmademo, sync_bad_arguments)
@@ -684,17 +736,116 @@ TEST_F(dmademo, mmap_part)
 	EXPECT_EQ(2, whole[self->size - 1]);
 }
 
-TEST_F(dmademo, mmap_past_the_end)
+/* The error of a mapping that is refused, 0 if it is not. */
+static int map_error(int fd, const struct dmademo_alloc *alloc,
+		     uint64_t offset, size_t length, int flags)
 {
-	EXPECT_EQ(MAP_FAILED,
-		  demo_map(self->fd, &self->a, 0, self->size + page_size));
-	EXPECT_EQ(ENXIO, errno);
-	EXPECT_EQ(MAP_FAILED,
-		  demo_map(self->fd, &self->a, page_size, self->size));
-	EXPECT_EQ(ENXIO, errno);
-	EXPECT_EQ(MAP_FAILED,
-		  demo_map(self->fd, &self->a, self->size, page_size));
-	EXPECT_EQ(ENXIO, errno);
+	void *p = mmap(NULL, length, PROT_READ | PROT_WRITE, flags, fd,
+		       alloc->mmap_offset + offset);
+
+	if (p == MAP_FAILED)
+		return errno;
+	munmap(p, length);
+	return 0;
+}
+
+/* Each way to map has to refuse by itself what goes past the end. */
+TEST_F(dmademo, mmap_refusals_of_each_strategy)
+{
+	const size_t size = self->size;
+	struct dmademo_alloc alloc;
+	struct dmademo_info info;
+	unsigned int strategy, i;
+	const struct {
+		uint64_t offset;
+		size_t length;
+		int flags, error;
+	} refusals[] = {
+		{ 0, size + page_size, MAP_SHARED, ENXIO },
+		{ page_size, size, MAP_SHARED, ENXIO },
+		{ size - page_size, 2 * page_size, MAP_SHARED, ENXIO },
+		{ size, page_size, MAP_SHARED, ENXIO },
+		{ size + page_size, page_size, MAP_SHARED, ENXIO },
+		{ (uint64_t)UINT32_MAX + 1 - page_size, page_size, MAP_SHARED,
+		  ENXIO },
+		{ 0, page_size, MAP_PRIVATE, EINVAL },
+		{ 0, size, MAP_PRIVATE, EINVAL },
+		/* and none of these */
+		{ size - page_size, page_size, MAP_SHARED, 0 },
+		{ 0, size, MAP_SHARED, 0 },
+	};
+
+	ASSERT_EQ(0, demo_info(self->fd, &info));
+	for (strategy = 0; strategy <= DMADEMO_STRATEGY_HUGE; strategy++) {
+		if (!(info.strategies & 1U << strategy))
+			continue;
+		ASSERT_EQ(0, demo_alloc_as(self->fd, size, strategy, 0,
+					   &alloc));
+		for (i = 0; i < ARRAY_SIZE(refusals); i++) {
+			EXPECT_EQ(refusals[i].error,
+				  map_error(self->fd, &alloc,
+					    refusals[i].offset,
+					    refusals[i].length,
+					    refusals[i].flags)) {
+				TH_LOG("strategy %u, refusal %u", strategy, i);
+			}
+		}
+		ASSERT_EQ(0, demo_free(self->fd, alloc.handle));
+	}
+}
+
+/* Whatever the way, a mapping keeps its memory, and nobody does after it. */
+TEST_F_TIMEOUT(dmademo, mmap_of_each_strategy_outlives_free, 300)
+{
+	const size_t size = self->size, half = size / 2;
+	struct dmademo_info info;
+	unsigned int strategy;
+	uint64_t left;
+	int ret;
+
+	ASSERT_EQ(0, demo_info(self->fd, &info));
+	for (strategy = 0; strategy <= DMADEMO_STRATEGY_HUGE; strategy++) {
+		struct dmademo_alloc alloc, again;
+		unsigned char *p;
+
+		if (!(info.strategies & 1U << strategy))
+			continue;
+		ASSERT_EQ(0, demo_alloc_as(self->fd, size, strategy, 0,
+					   &alloc));
+		p = map(self->fd, &alloc);
+		ASSERT_NE(NULL, p);
+		memset(p, 0x5a, half);
+		ASSERT_EQ(0, demo_free(self->fd, alloc.handle));
+		/* would get the memory, and zero it, if it were free */
+		ASSERT_EQ(0, demo_alloc_as(self->fd, size, strategy, 0,
+					   &again));
+		ASSERT_EQ(0, demo_fill(self->fd, again.handle, 0, size, 0xff));
+		EXPECT_TRUE(is_filled(p, 0x5a, half)) {
+			TH_LOG("strategy %u", strategy);
+		}
+		/* where there may be no page table entries yet, too */
+		EXPECT_TRUE(is_filled(p + half, 0, size - half)) {
+			TH_LOG("strategy %u", strategy);
+		}
+		memset(p, 0xa5, size);
+		EXPECT_TRUE(is_filled(p, 0xa5, size)) {
+			TH_LOG("strategy %u", strategy);
+		}
+		ASSERT_EQ(0, munmap(p, size));
+		ASSERT_EQ(0, demo_free(self->fd, again.handle));
+	}
+	/* All that counts is the fixture's: there is room for the rest. */
+	left = info.max_device_bytes - info.max_device_bytes % page_size -
+	       2 * size;
+	if (left < info.max_bytes) {
+		struct dmademo_alloc alloc;
+
+		EXPECT_EQ(-EDQUOT,
+			  demo_alloc(self->fd, left + page_size, &alloc));
+		/* That there is such a piece of memory is another question. */
+		ret = demo_alloc(self->fd, left, &alloc);
+		EXPECT_TRUE(!ret || ret == -ENOMEM);
+	}
 }
 
 TEST_F(dmademo, mmap_no_buffer)
@@ -713,13 +864,6 @@ TEST_F(dmademo, mmap_no_buffer)
 	ASSERT_EQ(0, demo_free(self->fd, self->a.handle));
 	EXPECT_EQ(MAP_FAILED, demo_map(self->fd, &self->a, 0, page_size));
 	EXPECT_EQ(ENXIO, errno);
-}
-
-TEST_F(dmademo, mmap_private_writable)
-{
-	EXPECT_EQ(MAP_FAILED, mmap(NULL, page_size, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE, self->fd, self->a.mmap_offset));
-	EXPECT_EQ(EINVAL, errno);
 }
 
 TEST_F(dmademo, mmap_private_read_only)

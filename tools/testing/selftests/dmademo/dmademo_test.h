@@ -13,6 +13,9 @@
 /* The device to test. */
 #define DEVICE (getenv("DMADEMO_DEVICE") ?: "/dev/dmademo0")
 
+/* Another one. */
+#define DEVICE2 (getenv("DMADEMO_DEVICE2") ?: "/dev/dmademo1")
+
 static size_t page_size;
 
 /* Maps a whole buffer; NULL with errno set. */

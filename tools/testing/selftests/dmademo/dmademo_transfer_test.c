@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of transfers of /dev/dmademo0: those that nobody waits for, those to and
- * from user memory, and what becomes of them when something ends early.
+ * Tests of transfers of /dev/dmademo0: those that nobody waits for, those to
+ * and from user memory, what becomes of them when something ends early, and what
+ * another device has to do with them.
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <linux/capability.h>
+#include <linux/dma-buf.h>
 
 #include "kselftest_harness.h"
 #include "dmademo_test.h"
@@ -58,6 +61,25 @@ static uint64_t start_fill(int fd, uint32_t handle, size_t size,
 
 	return demo_run(fd, DMADEMO_OP_FILL, handle, 0, 0, 0, size,
 			DMADEMO_RUN_ASYNC, &run) ? 0 : run.cookie;
+}
+
+/* Of BIG each, for a while during which the device is at work for sure. */
+#define FILLS 60
+
+/* Starts to fill BIG bytes with 1, 2 and so on; the last cookie, or 0. */
+static uint64_t start_fills(int fd, uint32_t handle, uint64_t offset,
+			    uint32_t flags)
+{
+	struct dmademo_run run;
+	int i;
+
+	for (i = 1; i <= FILLS; i++) {
+		run.value = i;
+		if (demo_run(fd, DMADEMO_OP_FILL, handle, offset, 0, 0, BIG,
+			     DMADEMO_RUN_ASYNC | flags, &run))
+			return 0;
+	}
+	return run.cookie;
 }
 
 static int is_readable(int fd)
@@ -342,33 +364,68 @@ TEST_F_TIMEOUT(transfer, read_while_others_run, 300)
 	close(fd);
 }
 
-/* Fills much, on and on. */
-static void work_for_ever(int fd, uint32_t handle)
+/* As in /proc: R runs, S and D sleep, Z has ended; 0 if that is not known. */
+static char process_state(pid_t pid)
 {
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (;;)
-		demo_fill(fd, handle, 0, BIG, 1);
+	char path[32], line[256], *end = NULL;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fgets(line, sizeof(line), f))
+		end = strrchr(line, ')');
+	fclose(f);
+	return end && end[1] == ' ' ? end[2] : 0;
 }
 
+/* At once, too: the transfer is behind others, which are still to be done. */
 TEST_F_TIMEOUT(transfer, signal_ends_it, 300)
 {
-	int fd = open(DEVICE, O_RDWR), status;
+	int fd = open(DEVICE, O_RDWR), started[2], status;
+	const uint32_t max = self->info.max_transfers;
 	struct dmademo_alloc big;
+	struct dmademo_wait wait;
+	uint64_t last;
+	uint32_t i;
+	char state;
 	pid_t pid;
 
 	ASSERT_LE(0, fd);
+	ASSERT_LT(FILLS, max);
 	ASSERT_EQ(0, demo_alloc(fd, BIG, &big));
+	ASSERT_EQ(0, pipe(started));
+	last = start_fills(fd, big.handle, 0, 0);
+	ASSERT_NE(0, last);
 	pid = fork();
 	ASSERT_LE(0, pid);
-	if (!pid)
-		work_for_ever(fd, big.handle);
-	usleep(50000);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (write(started[1], "", 1) != 1)
+			_exit(1);
+		demo_fill(fd, big.handle, 0, BIG, 0);
+		_exit(2);
+	}
+	ASSERT_EQ(1, read(started[0], &state, 1));
+	do {
+		usleep(1000);
+		state = process_state(pid);
+	} while (state == 'R');
+	EXPECT_TRUE(state == 'S' || state == 'D') {
+		TH_LOG("the process is in state %c", state);
+	}
 	ASSERT_EQ(0, kill(pid, SIGTERM));
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
 	EXPECT_EQ(SIGTERM, WTERMSIG(status));
-	/* The file goes on. */
-	EXPECT_EQ(0, demo_fill(fd, big.handle, 0, 1, 1));
+	EXPECT_EQ(-ETIMEDOUT, demo_wait(fd, last, 0, &wait));
+	/* The file goes on, with the place of the one that has ended. */
+	for (i = FILLS; i < max; i++)
+		EXPECT_NE(0, start_fill(fd, big.handle, 1, 1));
+	EXPECT_EQ(0, start_fill(fd, big.handle, 1, 1));
 	close(fd);
+	EXPECT_EQ(0, demo_fill(self->fd, self->a.handle, 0, 1, 1));
 }
 
 static void no_action(int sig)
@@ -414,8 +471,69 @@ TEST_F_TIMEOUT(transfer, signal_is_told, 300)
 	waitpid(pid, &status, 0);
 }
 
-/* What is queued or under way when the file is closed is not waited for. */
+static int sync_dmabuf(int fd, uint64_t flags)
+{
+	struct dma_buf_sync sync = { .flags = flags };
+
+	return ioctl(fd, DMA_BUF_IOCTL_SYNC, &sync) ? -errno : 0;
+}
+
+/*
+ * What is queued or under way when the file is closed is not waited for.  The
+ * device does one after the other, so the memory tells: the last one must not
+ * show, then or later.  A mapping of the file would keep it open, so look at a
+ * dma-buf of that memory, or have it in a buffer of another file.
+ */
 TEST_F_TIMEOUT(transfer, close_cancels, 300)
+{
+	const uint32_t cached = self->info.flags & DMADEMO_INFO_COHERENT ?
+				0 : DMADEMO_ALLOC_CACHED;
+	const uint64_t flags = DMA_BUF_SYNC_READ | DMA_BUF_SYNC_START;
+	int fd = open(DEVICE, O_RDWR), dmabuf = -1;
+	unsigned char *p, *copy = malloc(BIG);
+	struct dmademo_completion done;
+	struct dmademo_alloc big;
+	struct dmademo_wait wait;
+	uint64_t last;
+
+	ASSERT_LE(0, fd);
+	ASSERT_NE(NULL, copy);
+	if (self->info.flags & DMADEMO_INFO_EXPORT) {
+		ASSERT_EQ(0, demo_alloc_as(fd, BIG, 0, cached, &big));
+		dmabuf = demo_export(fd, big.handle);
+		ASSERT_LE(0, dmabuf);
+		p = mmap(NULL, BIG, PROT_READ, MAP_SHARED, dmabuf, 0);
+		ASSERT_NE(MAP_FAILED, p);
+		last = start_fills(fd, big.handle, 0, 0);
+	} else {
+		ASSERT_EQ(0, demo_alloc(self->fd, BIG, &big));
+		if (!big.bus_addr)
+			SKIP(return, "needs CAP_SYS_RAWIO");
+		p = map(self->fd, &big);
+		ASSERT_NE(NULL, p);
+		last = start_fills(fd, 0, big.bus_addr, DMADEMO_RUN_DST_BUS);
+	}
+	ASSERT_NE(0, last);
+	/* One is done, the next one under way, the last one far away. */
+	ASSERT_EQ(sizeof(done), read(fd, &done, sizeof(done)));
+	EXPECT_EQ(0, done.status);
+	EXPECT_EQ(-ETIMEDOUT, demo_wait(fd, last, 0, &wait));
+	close(fd);
+
+	if (dmabuf >= 0)
+		ASSERT_EQ(0, sync_dmabuf(dmabuf, flags));
+	EXPECT_LE(1, p[BIG - 1]);
+	EXPECT_GT(FILLS, p[BIG - 1]);
+	memcpy(copy, p, BIG);
+	/* This comes behind whatever may have been left. */
+	EXPECT_EQ(0, demo_fill(self->fd, self->a.handle, 0, 1, 1));
+	if (dmabuf >= 0)
+		ASSERT_EQ(0, sync_dmabuf(dmabuf, flags));
+	EXPECT_EQ(0, memcmp(copy, p, BIG));
+	free(copy);
+}
+
+TEST_F_TIMEOUT(transfer, close_gives_back_memory, 300)
 {
 	struct dmademo_alloc big;
 	uint64_t before, after;
@@ -437,56 +555,145 @@ TEST_F_TIMEOUT(transfer, close_cancels, 300)
 	EXPECT_EQ(0, demo_fill(self->fd, self->a.handle, 0, 1, 1));
 }
 
-/* Two at work, and one that is killed in the middle of it. */
+/* A file of its own, with two buffers, and the device copies between them. */
+struct copier {
+	int fd;
+	struct dmademo_alloc x, y;
+	unsigned char *p, *q;
+	size_t size;
+};
+
+static int copier_init(struct copier *c, const char *device, size_t size)
+{
+	c->size = size;
+	c->fd = open(device, O_RDWR);
+	if (c->fd < 0 || demo_alloc(c->fd, size, &c->x) ||
+	    demo_alloc(c->fd, size, &c->y))
+		return -1;
+	c->p = map(c->fd, &c->x);
+	c->q = map(c->fd, &c->y);
+	return c->p && c->q ? 0 : -1;
+}
+
+/* 0 if what is copied is what was written, and nothing else. */
+static int copier_round(struct copier *c, unsigned char value)
+{
+	memset(c->p, value, c->size);
+	memset(c->q, ~value, c->size);
+	if (demo_copy(c->fd, c->y.handle, 0, c->x.handle, 0, c->size) ||
+	    memcmp(c->p, c->q, c->size) || !is_filled(c->q, value, c->size))
+		return -1;
+	return 0;
+}
+
+/* What processes have in common: two that copy, and one that will be killed. */
+struct progress {
+	int stop;
+	unsigned int rounds[3];
+};
+
+static struct progress *new_progress(void)
+{
+	void *p = mmap(NULL, sizeof(struct progress), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int is_stopped(struct progress *progress)
+{
+	return __atomic_load_n(&progress->stop, __ATOMIC_RELAXED);
+}
+
+static unsigned int rounds_of(struct progress *progress, int i)
+{
+	return __atomic_load_n(&progress->rounds[i], __ATOMIC_RELAXED);
+}
+
+static void round_done(struct progress *progress, int i)
+{
+	__atomic_fetch_add(&progress->rounds[i], 1, __ATOMIC_RELAXED);
+}
+
+static void copy_until_stopped(struct progress *progress, int i, size_t size)
+{
+	unsigned char value = i;
+	struct copier copier;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (copier_init(&copier, DEVICE, size))
+		_exit(1);
+	while (!is_stopped(progress)) {
+		value += 2;
+		if (copier_round(&copier, value))
+			_exit(2);
+		round_done(progress, i);
+	}
+	_exit(0);
+}
+
+static void fill_for_ever(struct progress *progress, int i)
+{
+	int fd = open(DEVICE, O_RDWR);
+	struct dmademo_alloc big;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (fd < 0 || demo_alloc(fd, BIG, &big) ||
+	    !start_fill(fd, big.handle, BIG, 1))
+		_exit(1);
+	while (!demo_fill(fd, big.handle, 0, BIG, 1))
+		round_done(progress, i);
+	_exit(2);
+}
+
+/* Waits until a process has done a round more; 0 if it has ended instead. */
+static int does_a_round(struct progress *progress, int i, pid_t pid)
+{
+	const unsigned int before = rounds_of(progress, i);
+
+	while (rounds_of(progress, i) == before) {
+		siginfo_t info = {};
+
+		if (waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) ||
+		    info.si_pid)
+			return 0;
+		usleep(1000);
+	}
+	return 1;
+}
+
+/* Two at work, and one that is killed in the middle of it, again and again. */
 TEST_F_TIMEOUT(transfer, processes_do_not_disturb_each_other, 300)
 {
 	unsigned char *a = map(self->fd, &self->a);
+	struct progress *progress = new_progress();
 	pid_t pid[2], killed;
 	int i, j, status;
 
 	ASSERT_NE(NULL, a);
+	ASSERT_NE(NULL, progress);
 	for (i = 0; i < 2; i++) {
 		pid[i] = fork();
 		ASSERT_LE(0, pid[i]);
-		if (pid[i])
-			continue;
-		{
-			int fd = open(DEVICE, O_RDWR);
-			struct dmademo_alloc x, y;
-			unsigned char *p, *q;
-
-			if (fd < 0 || demo_alloc(fd, self->size, &x) ||
-			    demo_alloc(fd, self->size, &y))
-				_exit(1);
-			p = map(fd, &x);
-			q = map(fd, &y);
-			for (j = 0; j < 100; j++) {
-				memset(p, i * 100 + j, self->size);
-				if (demo_copy(fd, y.handle, 0, x.handle, 0,
-					      self->size) ||
-				    memcmp(p, q, self->size))
-					_exit(2);
-			}
-			_exit(0);
-		}
+		if (!pid[i])
+			copy_until_stopped(progress, i, self->size);
 	}
 	for (i = 0; i < 5; i++) {
 		killed = fork();
 		ASSERT_LE(0, killed);
-		if (!killed) {
-			int fd = open(DEVICE, O_RDWR);
-			struct dmademo_alloc big;
-
-			if (fd < 0 || demo_alloc(fd, BIG, &big))
-				_exit(1);
-			start_fill(fd, big.handle, BIG, 1);
-			work_for_ever(fd, big.handle);
-		}
-		usleep(30000);
+		if (!killed)
+			fill_for_ever(progress, 2);
+		ASSERT_TRUE(does_a_round(progress, 2, killed));
+		for (j = 0; j < 2; j++)
+			ASSERT_TRUE(does_a_round(progress, j, pid[j]));
 		kill(killed, SIGKILL);
 		ASSERT_EQ(killed, waitpid(killed, &status, 0));
+		EXPECT_TRUE(WIFSIGNALED(status));
 		EXPECT_EQ(SIGKILL, WTERMSIG(status));
+		for (j = 0; j < 2; j++)
+			ASSERT_TRUE(does_a_round(progress, j, pid[j]));
 	}
+	__atomic_store_n(&progress->stop, 1, __ATOMIC_RELAXED);
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(pid[i], waitpid(pid[i], &status, 0));
 		EXPECT_EQ(0, status);
@@ -579,10 +786,12 @@ TEST_F(transfer, user_memory_refusals)
 	struct dmademo_run run = {};
 	unsigned char *p;
 	const uint32_t both = DMADEMO_RUN_SRC_USER | DMADEMO_RUN_DST_USER;
+	void *kernel = (void *)(uintptr_t)-4096;
 
 	p = mmap(NULL, 4 * page_size, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, p);
+	memset(p, 1, page_size);
 	ASSERT_EQ(0, mprotect(p + page_size, page_size, PROT_READ));
 	ASSERT_EQ(0, munmap(p + 3 * page_size, page_size));
 
@@ -591,11 +800,18 @@ TEST_F(transfer, user_memory_refusals)
 	EXPECT_EQ(-EFAULT, demo_copy_user(self->fd, p, p + 2 * page_size,
 					  page_size + 1));
 	EXPECT_EQ(-EFAULT, demo_copy_user(self->fd, p, NULL, 1));
-	EXPECT_EQ(-EFAULT, demo_copy_user(self->fd, p,
-					  (void *)(uintptr_t)-4096, 1));
+	EXPECT_EQ(-EFAULT, demo_copy_user(self->fd, p, kernel, 1));
+	/* the same for what is written, and none of it is */
+	EXPECT_EQ(-EFAULT, demo_copy_user(self->fd, p + 2 * page_size, p,
+					  page_size + 1));
+	EXPECT_TRUE(is_filled(p + 2 * page_size, 0, page_size));
+	EXPECT_EQ(-EFAULT, demo_copy_user(self->fd, NULL, p, 1));
+	EXPECT_EQ(-EFAULT, demo_copy_user(self->fd, kernel, p, 1));
 	/* ranges that wrap, or overlap; with a handle */
 	EXPECT_EQ(-EINVAL, demo_copy_user(self->fd, p,
 					  (void *)(uintptr_t)-1, 2));
+	EXPECT_EQ(-EINVAL, demo_copy_user(self->fd, (void *)(uintptr_t)-1, p,
+					  2));
 	EXPECT_EQ(-EINVAL, demo_copy_user(self->fd, p, p + 1, 2));
 	EXPECT_EQ(-EINVAL, demo_run(self->fd, DMADEMO_OP_COPY, self->a.handle,
 				    (uintptr_t)p, 0,
@@ -774,63 +990,339 @@ TEST_F(transfer, bus_address_needs_privilege)
 
 /* Free, run and munmap of the same buffer, at the same time. */
 
+#define RACES 100
+
+/* Those that run come first. */
+enum { RUN, RUN_TOO, RUN_USER, FREE, FREE_TOO, UNMAP, RACERS };
+#define RUNNERS FREE
+
+struct racer {
+	int (*race)(struct racer *racer);
+	pthread_t thread;
+	int tried; /* in this race */
+	unsigned int hits; /* runs that worked, in all */
+	int ret;
+};
+
 static struct {
 	int fd;
 	uint32_t handle;
+	unsigned char *p;
 	size_t size;
-	int stop;
+	int late;
+	pthread_barrier_t barrier;
+	struct racer racers[RACERS];
 } shared;
 
-static void *run_on(void *arg)
+/* How it ended: it should be because there is nothing left to read. */
+static int run_until_gone(struct racer *racer, uint32_t src, uint64_t offset,
+			  uint32_t flags)
 {
-	uint32_t crc;
+	struct dmademo_run run;
 	int ret;
 
-	while (!__atomic_load_n(&shared.stop, __ATOMIC_RELAXED)) {
-		ret = demo_crc32(shared.fd,
-				 __atomic_load_n(&shared.handle,
-						 __ATOMIC_RELAXED),
-				 0, shared.size, &crc);
-		if (ret && ret != -ENOENT)
-			return (void *)(intptr_t)ret;
+	do {
+		run.value = 0;
+		ret = demo_run(shared.fd, DMADEMO_OP_CRC32, 0, 0, src, offset,
+			       shared.size, flags, &run);
+		racer->hits += !ret;
+		__atomic_store_n(&racer->tried, 1, __ATOMIC_RELEASE);
+	} while (!ret);
+	return ret;
+}
+
+static int run_buffer(struct racer *racer)
+{
+	return run_until_gone(racer, shared.handle, 0, 0);
+}
+
+/* It only reads, so that it may look for what is not there any more. */
+static int run_user(struct racer *racer)
+{
+	return run_until_gone(racer, 0, (uintptr_t)shared.p,
+			      DMADEMO_RUN_SRC_USER);
+}
+
+/* In every other race all of them get something before it goes. */
+static void wait_for_runners(void)
+{
+	int i;
+
+	for (i = 0; shared.late && i < RUNNERS; i++)
+		while (!__atomic_load_n(&shared.racers[i].tried,
+					__ATOMIC_ACQUIRE))
+			sched_yield();
+}
+
+static int free_it(struct racer *racer)
+{
+	wait_for_runners();
+	return demo_free(shared.fd, shared.handle);
+}
+
+static int unmap_it(struct racer *racer)
+{
+	wait_for_runners();
+	return munmap(shared.p, shared.size) ? -errno : 0;
+}
+
+static void *race_on(void *arg)
+{
+	struct racer *racer = arg;
+	int i;
+
+	for (i = 0; i < RACES; i++) {
+		pthread_barrier_wait(&shared.barrier);
+		racer->ret = racer->race(racer);
+		pthread_barrier_wait(&shared.barrier);
 	}
 	return NULL;
 }
 
 TEST_F_TIMEOUT(transfer, concurrent_free_run_and_munmap, 300)
 {
+	struct racer *racers = shared.racers;
 	struct dmademo_alloc alloc;
-	struct dmademo_run run = {};
-	pthread_t thread[2];
-	unsigned char *p;
-	void *result;
+	uint32_t j;
 	int i;
 
+	racers[RUN].race = run_buffer;
+	racers[RUN_TOO].race = run_buffer;
+	racers[RUN_USER].race = run_user;
+	racers[FREE].race = free_it;
+	racers[FREE_TOO].race = free_it;
+	racers[UNMAP].race = unmap_it;
 	shared.fd = self->fd;
 	shared.size = self->size;
-	shared.handle = self->a.handle;
-	for (i = 0; i < 2; i++)
-		ASSERT_EQ(0, pthread_create(&thread[i], NULL, run_on, NULL));
-	for (i = 0; i < 150; i++) {
-		ASSERT_EQ(0, demo_alloc(self->fd, self->size, &alloc));
-		__atomic_store_n(&shared.handle, alloc.handle,
-				 __ATOMIC_RELAXED);
-		p = map(self->fd, &alloc);
-		ASSERT_NE(NULL, p);
-		p[0] = 1;
-		/* Either works, or it is not there any more. */
-		if (i % 2)
-			demo_run(self->fd, DMADEMO_OP_CRC32, 0, 0, 0,
-				 (uintptr_t)p, self->size,
-				 DMADEMO_RUN_SRC_USER, &run);
-		run.value = 0;
-		ASSERT_EQ(0, demo_free(self->fd, alloc.handle));
-		ASSERT_EQ(0, munmap(p, self->size));
+	ASSERT_EQ(0, pthread_barrier_init(&shared.barrier, NULL, RACERS + 1));
+	for (i = 0; i < RACERS; i++)
+		ASSERT_EQ(0, pthread_create(&racers[i].thread, NULL, race_on,
+					    &racers[i]));
+
+	for (i = 0; i < RACES; i++) {
+		/* So that the device's mode says what kind of mapping it is. */
+		ASSERT_EQ(0, demo_alloc_as(self->fd, self->size,
+					   DMADEMO_STRATEGY_DMA_MMAP, 0,
+					   &alloc));
+		shared.handle = alloc.handle;
+		shared.p = map(self->fd, &alloc);
+		ASSERT_NE(NULL, shared.p);
+		shared.p[0] = 1;
+		shared.late = i % 2;
+		for (j = 0; j < RUNNERS; j++)
+			racers[j].tried = 0;
+		pthread_barrier_wait(&shared.barrier);
+		pthread_barrier_wait(&shared.barrier);
+		ASSERT_EQ(-ENOENT, racers[RUN].ret);
+		ASSERT_EQ(-ENOENT, racers[RUN_TOO].ret);
+		ASSERT_EQ(-EFAULT, racers[RUN_USER].ret);
+		/* One of the two, and not both. */
+		ASSERT_EQ(-ENOENT, racers[FREE].ret ?: racers[FREE_TOO].ret);
+		ASSERT_TRUE(!racers[FREE].ret || !racers[FREE_TOO].ret);
+		ASSERT_EQ(0, racers[UNMAP].ret);
 	}
-	__atomic_store_n(&shared.stop, 1, __ATOMIC_RELAXED);
+	for (i = 0; i < RACERS; i++)
+		ASSERT_EQ(0, pthread_join(racers[i].thread, NULL));
+
+	EXPECT_LT(0, racers[RUN].hits);
+	EXPECT_LT(0, racers[RUN_TOO].hits);
+	/* Page frame numbers cannot be pinned. */
+	EXPECT_EQ(self->info.mmap_mode == DMADEMO_MMAP_PAGES,
+		  racers[RUN_USER].hits > 0);
+	/* Nothing is left: no handle, and no transfer. */
+	ASSERT_EQ(0, demo_alloc(self->fd, page_size, &alloc));
+	EXPECT_EQ(self->b.handle + 1, alloc.handle);
+	for (j = 0; j < self->info.max_transfers; j++)
+		ASSERT_NE(0, start_fill(self->fd, alloc.handle, page_size, 1));
+}
+
+/* Two devices. */
+
+FIXTURE(two) {
+	int fd[2];
+	struct dmademo_info info[2];
+	struct dmademo_alloc alloc[2];
+	size_t size;
+};
+
+FIXTURE_SETUP(two)
+{
+	const char *device[2] = { DEVICE, DEVICE2 };
+	int i;
+
+	page_size = sysconf(_SC_PAGESIZE);
+	self->size = 100 * page_size;
 	for (i = 0; i < 2; i++) {
-		ASSERT_EQ(0, pthread_join(thread[i], &result));
-		EXPECT_EQ(NULL, result);
+		self->fd[i] = open(device[i], O_RDWR);
+		if (self->fd[i] < 0 && errno == ENOENT)
+			SKIP(return, "%s is not there", device[i]);
+		if (i && !strcmp(DEVICE, DEVICE2))
+			SKIP(return, "needs another one in DMADEMO_DEVICE2");
+		ASSERT_LE(0, self->fd[i]);
+		ASSERT_EQ(0, demo_info(self->fd[i], &self->info[i]));
+		ASSERT_EQ(0, demo_alloc(self->fd[i], self->size,
+					&self->alloc[i]));
+	}
+}
+
+FIXTURE_TEARDOWN(two)
+{
+	close(self->fd[0]);
+	close(self->fd[1]);
+}
+
+/* A handle is its file's. */
+TEST_F(two, handles)
+{
+	unsigned char *p[2];
+	struct dmademo_alloc more;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		p[i] = map(self->fd[i], &self->alloc[i]);
+		ASSERT_NE(NULL, p[i]);
+	}
+	/* The same number, but not the same buffer. */
+	ASSERT_EQ(self->alloc[0].handle, self->alloc[1].handle);
+	ASSERT_EQ(0, demo_fill(self->fd[0], self->alloc[0].handle, 0,
+			       self->size, 1));
+	ASSERT_EQ(0, demo_fill(self->fd[1], self->alloc[1].handle, 0,
+			       self->size, 2));
+	EXPECT_TRUE(is_filled(p[0], 1, self->size));
+	EXPECT_TRUE(is_filled(p[1], 2, self->size));
+
+	/* One has a number more than the other one. */
+	for (i = 0; i < 2; i++) {
+		const int other = self->fd[!i];
+
+		ASSERT_EQ(0, demo_alloc(self->fd[i], self->size, &more));
+		ASSERT_NE(self->alloc[!i].handle, more.handle);
+		EXPECT_EQ(-ENOENT, demo_fill(other, more.handle, 0, 1, 3));
+		EXPECT_EQ(-ENOENT, demo_copy(other, self->alloc[!i].handle, 0,
+					     more.handle, 0, 1));
+		EXPECT_EQ(-ENOENT, demo_sync(other, more.handle,
+					     DMADEMO_SYNC_FOR_CPU, 0, 1));
+		EXPECT_EQ(-ENOENT, demo_export(other, more.handle));
+		EXPECT_EQ(NULL, map(other, &more));
+		EXPECT_EQ(ENXIO, errno);
+		EXPECT_EQ(-ENOENT, demo_free(other, more.handle));
+		ASSERT_EQ(0, demo_free(self->fd[i], more.handle));
+	}
+}
+
+/* What one device was granted is out of the other one's reach. */
+TEST_F(two, bus_addresses)
+{
+	struct dmademo_run run;
+	unsigned char *p;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		const uint64_t addr = self->alloc[i].bus_addr;
+		const int other = self->fd[!i];
+
+		p = map(self->fd[i], &self->alloc[i]);
+		ASSERT_NE(NULL, p);
+		/* This needs CAP_SYS_RAWIO. */
+		if (!addr)
+			break;
+		run.value = 0;
+		EXPECT_EQ(0, demo_run(self->fd[i], DMADEMO_OP_CRC32, 0, 0, 0,
+				      addr, self->size, DMADEMO_RUN_SRC_BUS,
+				      &run));
+		run.value = 0;
+		EXPECT_EQ(-EIO, demo_run(other, DMADEMO_OP_CRC32, 0, 0, 0, addr,
+					 self->size, DMADEMO_RUN_SRC_BUS,
+					 &run));
+		run.value = 0;
+		EXPECT_EQ(-EIO, demo_run(other, DMADEMO_OP_CRC32, 0, 0, 0, addr,
+					 1, DMADEMO_RUN_SRC_BUS, &run));
+		run.value = 1;
+		EXPECT_EQ(-EIO, demo_run(other, DMADEMO_OP_FILL, 0, addr, 0, 0,
+					 self->size, DMADEMO_RUN_DST_BUS,
+					 &run));
+		EXPECT_TRUE(is_filled(p, 0, self->size));
+	}
+}
+
+/* What one device's buffers hold does not count for the other one. */
+TEST_F_TIMEOUT(two, bytes_held, 300)
+{
+	struct dmademo_alloc alloc;
+	size_t bytes = 2 * BIG;
+	int ret, full;
+
+	if (self->info[0].max_device_bytes >= 32 * bytes)
+		SKIP(return, "needs a lower limit, dmademo.max_device_bytes=");
+	/* To the last page, unless there is no memory. */
+	do {
+		ret = demo_alloc(self->fd[0], bytes, &alloc);
+		if (ret == -EDQUOT && bytes > page_size) {
+			bytes /= 2;
+			ret = 0;
+		}
+	} while (!ret);
+	EXPECT_TRUE(ret == -EDQUOT || ret == -ENOMEM);
+	full = ret == -EDQUOT;
+	ret = demo_alloc(self->fd[1], 1 << 20, &alloc);
+	EXPECT_TRUE(!ret || (!full && ret == -ENOMEM)) {
+		TH_LOG("the other device says %d", ret);
+	}
+}
+
+#define ROUNDS 50
+
+/* Neither is more than a round ahead of the other one. */
+static void copy_in_step(struct progress *progress, int i, const char *device,
+			 size_t size)
+{
+	struct copier copier;
+	int round;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (copier_init(&copier, device, size))
+		_exit(1);
+	for (round = 0; round < ROUNDS; round++) {
+		while (rounds_of(progress, !i) < (unsigned int)round) {
+			if (is_stopped(progress))
+				_exit(2);
+			usleep(100);
+		}
+		if (copier_round(&copier, 2 * round + i + 1))
+			_exit(3);
+		round_done(progress, i);
+	}
+	_exit(0);
+}
+
+/* Both at work at the same time. */
+TEST_F_TIMEOUT(two, processes, 300)
+{
+	const char *device[2] = { DEVICE, DEVICE2 };
+	struct progress *progress = new_progress();
+	unsigned char *p[2];
+	int i, status;
+	pid_t pid[2];
+
+	ASSERT_NE(NULL, progress);
+	for (i = 0; i < 2; i++) {
+		p[i] = map(self->fd[i], &self->alloc[i]);
+		ASSERT_NE(NULL, p[i]);
+		pid[i] = fork();
+		ASSERT_LE(0, pid[i]);
+		if (!pid[i])
+			copy_in_step(progress, i, device[i], self->size);
+	}
+	for (i = 0; i < 2; i++) {
+		ASSERT_LT(0, wait(&status));
+		EXPECT_EQ(0, status);
+		/* The other one would wait in vain. */
+		if (status)
+			__atomic_store_n(&progress->stop, 1, __ATOMIC_RELAXED);
+	}
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(ROUNDS, rounds_of(progress, i));
+		EXPECT_TRUE(is_filled(p[i], 0, self->size));
 	}
 }
 

@@ -1,0 +1,70 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash
+# Runs in the guest: the demo driver with parameters that it has to refuse, and on
+# a device that sees memory elsewhere than the CPU does.
+status=0
+fail() {
+	echo "FAILED: $*"
+	status=1
+}
+rmmod dmademo || fail "the module stays"
+
+# no_module PARAMETER...: it is not loaded.
+no_module() {
+	if load-dmademo "$@" 2>/dev/null; then
+		fail "the module takes $*"
+		rmmod dmademo
+	else
+		echo "ok: no module with $*"
+	fi
+}
+no_module devices=17
+no_module devices=many
+no_module mmap=pages,pfn,huge,pages,pfn,huge,pages,pfn,huge,pages,pfn,huge,pages,pfn,huge,pages,pfn
+no_module bus_offset=everything
+
+# no_device TEXT PARAMETER...: it is loaded, but not bound, and the log says TEXT.
+no_device() {
+	text=$1
+	shift
+	dmesg -c >/dev/null
+	load-dmademo "$@" || fail "no module with $*"
+	if [ -e /dev/dmademo0 ]; then
+		fail "there is a device with $*"
+	elif dmesg | grep -F "$text"; then
+		echo "ok: no device with $*"
+	else
+		fail "no \"$text\" in the log with $*"
+	fi
+	rmmod dmademo || fail "the module stays"
+}
+no_device 'there is no way mmap=nonsense to map buffers' mmap=nonsense
+no_device 'no custom DMA ops' bus_offset=1
+no_device 'mmap=direct knows no bus_offset' mmap=direct bus_offset=4096
+load-dmademo devices=0 || fail "no module with devices=0"
+[ ! -e /dev/dmademo0 ] || fail "there is a device with devices=0"
+rmmod dmademo || fail "the module stays"
+
+# Memory is from 4 TiB on, for the device.
+load-dmademo bus_offset=0x40000000000 devices=2 max_device_bytes=301989888 ||
+	fail "no module with a bus_offset"
+addr=$(dmademo alloc 5000000 | sed -n 's/.*bus address \(0x[0-9a-f]*\),.*/\1/p')
+if [ -n "$addr" ] && [ $((addr)) -ge $((0x40000000000)) ] &&
+	[ $((addr)) -lt $((0x41000000000)) ]; then
+	echo "ok: bus address $addr"
+else
+	fail "bus address $addr is not at 4 TiB"
+fi
+dmademo_test || fail dmademo_test
+for options in '' -c -u; do
+	# shellcheck disable=SC2086 # none or one
+	got=$(dmademo $options copy /bin/dmademo | md5sum)
+	want=$(md5sum </bin/dmademo)
+	if [ "$got" = "$want" ]; then
+		echo "ok: copy $options"
+	else
+		fail "copy $options: md5 ${got%% *} instead of ${want%% *}"
+	fi
+done
+exit $status

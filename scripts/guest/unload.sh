@@ -1,0 +1,46 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash
+# Runs in the guest after tests of the demo device: nothing is left of them.  Then
+# the module goes, with all that it has, and comes again, and works.
+status=0
+fail() {
+	echo "FAILED: $*"
+	status=1
+}
+
+for buffers in /sys/kernel/debug/dma_custom/*/buffers; do
+	[ -e "$buffers" ] || continue
+	if sed 1d "$buffers" | grep .; then
+		fail "buffers are left in $buffers"
+	fi
+done
+
+unload() {
+	rmmod dmademo || fail "the module stays"
+	set -- /dev/dmademo* /sys/kernel/debug/dma_custom/*dmademo*
+	for left; do
+		[ ! -e "$left" ] || fail "$left stays"
+	done
+}
+unload
+
+leaks=/sys/kernel/debug/kmemleak
+if [ -e $leaks ]; then
+	# It does not look at what is younger than 5 s, and sees twice what is
+	# on the move the first time.
+	sleep 6
+	echo scan >$leaks
+	sleep 1
+	echo scan >$leaks
+	if grep . $leaks; then
+		fail "memory has leaked"
+	else
+		echo "ok: kmemleak has found nothing"
+	fi
+fi
+
+load-dmademo || fail "the module does not come again"
+dmademo info || fail "no device after that"
+dmademo demo || fail "the device does not work after that"
+exit $status
