@@ -10,19 +10,24 @@ fail() {
 }
 rmmod dmademo || fail "the module stays"
 
-# no_module PARAMETER...: it is not loaded.
+# no_module TEXT PARAMETER...: it is not loaded, and the log says TEXT.
 no_module() {
+	text=$1
+	shift
+	dmesg -c >/dev/null
 	if load-dmademo "$@" 2>/dev/null; then
 		fail "the module takes $*"
 		rmmod dmademo
-	else
+	elif dmesg | grep -F "$text"; then
 		echo "ok: no module with $*"
+	else
+		fail "no \"$text\" in the log with $*"
 	fi
 }
-no_module devices=17
-no_module devices=many
-no_module mmap=pages,pfn,huge,pages,pfn,huge,pages,pfn,huge,pages,pfn,huge,pages,pfn,huge,pages,pfn
-no_module bus_offset=everything
+no_module 'devices=17 is more than 16' devices=17
+no_module 'invalid for parameter' devices=many
+no_module 'can only take 16 arguments' mmap=pages,pfn,huge,pages,pfn,huge,pages,pfn,huge,pages,pfn,huge,pages,pfn,huge,pages,pfn
+no_module 'invalid for parameter' bus_offset=everything
 
 # no_device TEXT PARAMETER...: it is loaded, but not bound, and the log says TEXT.
 no_device() {

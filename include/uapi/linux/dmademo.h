@@ -93,7 +93,7 @@ enum dmademo_info_flags {
  * @max_bytes: Out: largest buffer or transfer, in bytes, 1 GiB or more.  Whether
  *	there is contiguous memory of that size is another question.
  * @mmap_mode: Out: enum dmademo_mmap_mode.
- * @flags: In: 0.  Out: enum dmademo_info_flags, added up.
+ * @flags: In: 0.  Out: enum dmademo_info_flags, ORed together.
  * @dma_mask: Out: bus addresses that the device can reach, as a bit mask.
  * @max_device_bytes: Out: what all buffers of the device together may hold, in
  *	bytes.  One that was freed while it was mapped does not count any more; the
@@ -141,7 +141,7 @@ enum dmademo_alloc_flags {
  * @bytes: In: bytes wanted, 1 to dmademo_info.max_bytes.
  * @bytes_held: Out: bytes that the buffer holds, a multiple of the page size.
  * @mmap_offset: Out: offset of the first byte for mmap() of this file, in bytes,
- *	a multiple of the page size.  Add another one to map a part.
+ *	a multiple of the page size.  Add a multiple of that to map a part.
  * @bus_addr: Out: address of the first byte as the device sees it, up to
  *	dmademo_info.dma_mask; 0 for a caller without CAP_SYS_RAWIO.
  * @handle: Out: names the buffer in other calls on this file.
@@ -239,7 +239,7 @@ enum dmademo_run_flags {
  *	dmademo_alloc.bytes_held.
  * @value: In: byte for DMADEMO_OP_FILL, 0 to 255, else 0.  Out: sum for
  *	DMADEMO_OP_CRC32, else as it was.
- * @flags: In: enum dmademo_run_flags, added up, or 0.
+ * @flags: In: enum dmademo_run_flags, ORed together, or 0.
  * @cookie: In: 0.  Out: names the transfer if DMADEMO_RUN_ASYNC, 1 or more.
  *
  * Transfers of one device are done one after the other, in the order they come.
@@ -254,12 +254,13 @@ enum dmademo_run_flags {
  *
  * Errors: -EINVAL if @op or @flags is unknown, a flag is for a side that @op
  * has not, or there are two for one side, @length is 0 or too much, a member
- * that is not used is not 0, @value is over 255, a range wraps, the two ranges
- * overlap, or a bus address has too many bits; -ENOENT if @src or @dst names no
- * buffer of this file; -ERANGE if a range goes past the end of its buffer;
- * -EFAULT if user memory cannot be accessed, or pinned; -EPERM for a bus
- * address without CAP_SYS_RAWIO; -EAGAIN if dmademo_info.max_transfers are
- * under way or unread; -ENOMEM if there is no memory, or RLIMIT_MEMLOCK is
+ * that is not used is not 0, @value is over 255, a range of addresses wraps,
+ * the two ranges overlap and are in the same buffer, or both in user memory, or
+ * both bus addresses, or a bus address has too many bits; -ENOENT if @src or
+ * @dst names no buffer of this file; -ERANGE if a range goes past the end of
+ * its buffer; -EFAULT if user memory cannot be accessed, or pinned; -EPERM for
+ * a bus address without CAP_SYS_RAWIO; -EAGAIN if dmademo_info.max_transfers
+ * are under way or unread; -ENOMEM if there is no memory, or RLIMIT_MEMLOCK is
  * reached; -EINTR if a signal came, and the transfer was cancelled.  The
  * transfer itself may fail with -EIO if the device met a bus error, that is an
  * address that it was not given, or not for that direction; -ENOMEM if it ran

@@ -22,7 +22,7 @@ need_device='info alloc demo number_too_large too_much_in_all
 	copy_in_pieces copy_of_empty_file full_output_of_info
 	full_output_of_copy interrupted_copy'
 
-dmademo() { "$tool" -d "$device" "$@"; }
+on_device() { "$tool" -d "$device" "$@"; }
 
 # fail WORD...: the case that runs has failed, and why.
 fail() {
@@ -78,7 +78,7 @@ copies() {
 }
 
 # bytes_after TEXT: so many as dmademo info has after TEXT, from the line's start.
-bytes_after() { dmademo info | sed -n "s/^$1 \([0-9]*\) bytes.*/\1/p"; }
+bytes_after() { on_device info | sed -n "s/^$1 \([0-9]*\) bytes.*/\1/p"; }
 
 # What needs no device.
 
@@ -89,7 +89,7 @@ help() {
 
 missing_command() {
 	refuses 2 'there is no command; try dmademo --help' "$tool"
-	refuses 2 'there is no command; try dmademo --help' dmademo
+	refuses 2 'there is no command; try dmademo --help' on_device
 }
 
 unknown_command() {
@@ -110,7 +110,7 @@ option_without_value() {
 option_of_another_command() {
 	refuses 2 'info has no option -c' "$tool" -c info
 	refuses 2 'alloc has no option -u' "$tool" -u alloc 1
-	refuses 2 'bench has no option -d' dmademo bench
+	refuses 2 'bench has no option -d' on_device bench
 	refuses 2 'no buffers for -c or -s' "$tool" -cu copy "$dir/data"
 }
 
@@ -181,35 +181,35 @@ full_output_of_help() {
 
 info() {
 	prints '^version [0-9]*, requests of up to [0-9]* bytes, mode [a-z]*, ' \
-		dmademo info
-	prints '^up to [0-9]* bytes in all buffers, [0-9]* buffers ' dmademo info
-	prints '^strategies: [a-z]' dmademo info
+		on_device info
+	prints '^up to [0-9]* bytes in all buffers, [0-9]* buffers ' on_device info
+	prints '^strategies: [a-z]' on_device info
 }
 
 alloc() {
-	prints '^buffer 1: size 65536 bytes, ' dmademo alloc 65536
-	prints '^zeroed, contiguous, crc32 0x' dmademo alloc 65536
-	prints '^zeroed, contiguous, crc32 0x' dmademo alloc 1
-	prints '^zeroed, contiguous, crc32 0x' dmademo -c alloc 1000000
+	prints '^buffer 1: size 65536 bytes, ' on_device alloc 65536
+	prints '^zeroed, contiguous, crc32 0x' on_device alloc 65536
+	prints '^zeroed, contiguous, crc32 0x' on_device alloc 1
+	prints '^zeroed, contiguous, crc32 0x' on_device -c alloc 1000000
 }
 
 demo() {
-	prints '^copied and verified 4194304 bytes ' dmademo demo
-	prints '^copied and verified 12345 bytes ' dmademo demo 12345
-	prints '^result ok$' dmademo -c demo 0x10001
+	prints '^copied and verified 4194304 bytes ' on_device demo
+	prints '^copied and verified 12345 bytes ' on_device demo 12345
+	prints '^result ok$' on_device -c demo 0x10001
 }
 
 number_too_large() {
 	most=$(bytes_after '.*, requests of up to')
-	refuses 2 "may have up to $most" dmademo alloc $((most + 1))
-	refuses 2 "may have up to $most" dmademo demo 18446744073709551615
+	refuses 2 "may have up to $most" on_device alloc $((most + 1))
+	refuses 2 "may have up to $most" on_device demo 18446744073709551615
 }
 
 too_much_in_all() {
 	most=$(bytes_after '.*, requests of up to')
 	in_all=$(bytes_after 'up to')
 	if [ "$most" -gt "$in_all" ]; then
-		refuses 1 max_device_bytes= dmademo alloc "$most"
+		refuses 1 max_device_bytes= on_device alloc "$most"
 	else
 		skip "all buffers together may have $in_all bytes, and one has $most at most"
 	fi
@@ -217,8 +217,8 @@ too_much_in_all() {
 
 # With caches no device has this one.
 strategy_that_device_has_not() {
-	refuses 1 'has no strategy huge' dmademo -c -s huge alloc 1
-	refuses 1 'has no strategy huge' dmademo -c -s huge copy "$dir/data"
+	refuses 1 'has no strategy huge' on_device -c -s huge alloc 1
+	refuses 1 'has no strategy huge' on_device -c -s huge copy "$dir/data"
 }
 
 unknown_way_to_bench() {
@@ -227,40 +227,40 @@ unknown_way_to_bench() {
 
 # It can be opened, but there is nothing at its start.
 unreadable_file() {
-	refuses 1 'cannot read /proc/self/mem' dmademo copy /proc/self/mem
+	refuses 1 'cannot read /proc/self/mem' on_device copy /proc/self/mem
 }
 
 copy_by_each_strategy() {
-	strategies=$(dmademo info | sed -n 's/^strategies: //p')
+	strategies=$(on_device info | sed -n 's/^strategies: //p')
 	[ -n "$strategies" ] || fail 'the device has none'
 	for strategy in default $strategies; do
-		copies "$dir/data" dmademo -s "$strategy" copy "$dir/data"
+		copies "$dir/data" on_device -s "$strategy" copy "$dir/data"
 	done
 }
 
-copy_with_caches() { copies "$dir/data" dmademo -c copy "$dir/data"; }
-copy_of_user_memory() { copies "$dir/data" dmademo -u copy "$dir/data"; }
+copy_with_caches() { copies "$dir/data" on_device -c copy "$dir/data"; }
+copy_of_user_memory() { copies "$dir/data" on_device -u copy "$dir/data"; }
 
 # More than a buffer has.
 copy_in_pieces() {
 	cat "$dir/data" "$dir/data" "$dir/data" >"$dir/long"
-	copies "$dir/long" dmademo copy "$dir/long"
+	copies "$dir/long" on_device copy "$dir/long"
 	rm "$dir/long"
 }
 
 copy_of_empty_file() {
 	: >"$dir/empty"
-	copies "$dir/empty" dmademo copy "$dir/empty"
-	copies "$dir/empty" dmademo -u copy "$dir/empty"
+	copies "$dir/empty" on_device copy "$dir/empty"
+	copies "$dir/empty" on_device -u copy "$dir/empty"
 }
 
 full_output_of_info() {
-	complains /dev/full 1 'cannot write to standard output' dmademo info
+	complains /dev/full 1 'cannot write to standard output' on_device info
 }
 
 full_output_of_copy() {
 	complains /dev/full 1 'cannot write to standard output' \
-		dmademo copy "$dir/data"
+		on_device copy "$dir/data"
 }
 
 # By Ctrl-C, in the middle of a file that has no end.  Not by kill: what the shell
@@ -274,8 +274,8 @@ interrupted_copy() {
 		status=$?
 		[ $status = 130 ] || [ $status = 124 ] ||
 			fail "copy $option: exit status $status: $(cat "$dir/err")"
-		prints '^version ' dmademo info
-		copies "$dir/data" dmademo copy "$dir/data"
+		prints '^version ' on_device info
+		copies "$dir/data" on_device copy "$dir/data"
 	done
 }
 

@@ -63,7 +63,10 @@ static uint64_t start_fill(int fd, uint32_t handle, size_t size,
 			DMADEMO_RUN_ASYNC, &run) ? 0 : run.cookie;
 }
 
-/* Of BIG each, for a while during which the device is at work for sure. */
+/*
+ * Of BIG each: seconds under an emulator, and a fifth of one on a fast machine, for
+ * what takes the tests a thousandth.
+ */
 #define FILLS 60
 
 /* Starts to fill BIG bytes with 1, 2 and so on; the last cookie, or 0. */
@@ -899,8 +902,9 @@ TEST_F(transfer, bus_address)
 	/* What the device was never given is a bus error, and not an access. */
 	EXPECT_EQ(-EIO, demo_run(self->fd, DMADEMO_OP_FILL, 0, 0, 0, 0, 1,
 				 DMADEMO_RUN_DST_BUS, &run));
-	EXPECT_EQ(-EIO, demo_run(self->fd, DMADEMO_OP_FILL, 0, UINT64_MAX, 0, 0,
-				 1, DMADEMO_RUN_DST_BUS, &run));
+	EXPECT_EQ(self->info.dma_mask == UINT64_MAX ? -EIO : -EINVAL,
+		  demo_run(self->fd, DMADEMO_OP_FILL, 0, UINT64_MAX, 0, 0, 1,
+			   DMADEMO_RUN_DST_BUS, &run));
 	run.value = 0;
 	EXPECT_EQ(-EIO, demo_run(self->fd, DMADEMO_OP_COPY, self->b.handle, 0, 0,
 				 self->a.bus_addr - 1, 2, DMADEMO_RUN_SRC_BUS,
@@ -1223,9 +1227,8 @@ TEST_F(two, bus_addresses)
 
 		p = map(self->fd[i], &self->alloc[i]);
 		ASSERT_NE(NULL, p);
-		/* This needs CAP_SYS_RAWIO. */
 		if (!addr)
-			break;
+			SKIP(return, "needs CAP_SYS_RAWIO");
 		run.value = 0;
 		EXPECT_EQ(0, demo_run(self->fd[i], DMADEMO_OP_CRC32, 0, 0, 0,
 				      addr, self->size, DMADEMO_RUN_SRC_BUS,
