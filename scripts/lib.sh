@@ -453,7 +453,7 @@ QEMU_DEVICES=()
 #   plain       for measuring
 #   bystander   the same without the custom DMA ops
 get_guest() {
-	local variant=$1 out part
+	local variant=$1 out part config
 	local -a parts configs=() targets
 	case $variant in
 	debug) parts=(debug leaks) ;;
@@ -475,9 +475,9 @@ get_guest() {
 
 	step "building the guest kernel, $variant${2:+ for $2} (some minutes the first time)"
 	for part in common "$GUEST_ARCH" "${parts[@]}"; do
-		configs+=("$TOP/scripts/guest/$part.config")
-		[[ ! -e $TOP/scripts/guest/$part-$GUEST_ARCH.config ]] ||
-			configs+=("$TOP/scripts/guest/$part-$GUEST_ARCH.config")
+		for config in "$TOP/scripts/guest/$part"{,"-$GUEST_ARCH"}.config; do
+			[[ ! -e $config ]] || configs+=("$config")
+		done
 	done
 	merge_configs "${configs[@]}" >"$out/guest.config"
 	make_kernel "$GUEST_ARCH" O="$out" KCONFIG_ALLCONFIG="$out/guest.config" allnoconfig \
@@ -599,7 +599,9 @@ run_guest() {
 		machine+=(-dtb "$dir/virt.dtb")
 	else
 		! kvm_works "$GUEST_KERNEL" || accel=kvm
-		machine=(-accel "$accel" -smp 2 -m 1024)
+		# What looks for mistakes leaves single pages everywhere, and large
+		# buffers need room between them.
+		machine=(-accel "$accel" -smp 2 -m 2048)
 	fi
 	# A terminal must not stay as the guest's console leaves it, hence the
 	# pipe and no standard input.

@@ -25,16 +25,19 @@ unload() {
 }
 unload
 
-# It does not look at what is younger than 5 s, and says only what has not changed
-# since it looked the last time.
+# Not on arm64, where what kmemleak needs itself could leave no room for large
+# buffers.  It does not look at what is younger than 5 s, and says only what has not
+# changed since it looked the last time.
 leaks=/sys/kernel/debug/kmemleak
-sleep 6
-if ! echo scan >$leaks || ! sleep 1 || ! echo scan >$leaks; then
-	fail "kmemleak does not work"
-elif grep . $leaks; then
-	fail "memory has leaked"
-else
-	echo "ok: kmemleak has found nothing"
+if [ "$(uname -m)" = x86_64 ]; then
+	sleep 6
+	if ! echo scan >$leaks || ! sleep 1 || ! echo scan >$leaks; then
+		fail "kmemleak does not work"
+	elif grep . $leaks; then
+		fail "memory has leaked"
+	else
+		echo "ok: kmemleak has found nothing"
+	fi
 fi
 
 load-dmademo || fail "the module does not come again"
