@@ -16,14 +16,10 @@ for buffers in /sys/kernel/debug/dma_custom/*/buffers; do
 	fi
 done
 
-unload() {
-	rmmod dmademo || fail "the module stays"
-	set -- /dev/dmademo* /sys/kernel/debug/dma_custom/*dmademo*
-	for left; do
-		[ ! -e "$left" ] || fail "$left stays"
-	done
-}
-unload
+rmmod dmademo || fail "the module stays"
+for left in /dev/dmademo* /sys/kernel/debug/dma_custom/*dmademo*; do
+	[ ! -e "$left" ] || fail "$left stays"
+done
 
 # Not on arm64, where what kmemleak needs itself could leave no room for large
 # buffers.  It does not look at what is younger than 5 s, and says only what has not

@@ -139,7 +139,7 @@ static int exports(const struct _test_data_args *self)
 	return !!(self->info.flags & DMADEMO_INFO_EXPORT);
 }
 
-/* Lines in which debugfs says what buffers there are, 0 if it does not. */
+/* Lines in which debugfs says what buffers there are, -1 if it does not. */
 static long lines_of_buffers(void)
 {
 	char path[256];
@@ -202,8 +202,7 @@ FIXTURE_SETUP(args)
 	self->other = open(DEVICE, O_RDWR);
 	ASSERT_LE(0, self->other);
 	ASSERT_EQ(0, demo_info(self->fd, &self->info));
-	self->flags = self->info.flags & DMADEMO_INFO_COHERENT ?
-		      0 : DMADEMO_ALLOC_CACHED;
+	self->flags = export_flags(&self->info);
 	make_buffers(_metadata, self);
 	self->run = (struct dmademo_run){
 		.size = sizeof(self->run),

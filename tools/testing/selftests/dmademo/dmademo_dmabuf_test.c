@@ -4,7 +4,6 @@
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
-#include <linux/dma-buf.h>
 #include <linux/dma-heap.h>
 #include <linux/udmabuf.h>
 #include <stdlib.h>
@@ -33,8 +32,7 @@ FIXTURE_SETUP(dmabuf)
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, demo_info(self->fd, &self->info));
 	/* To be exported, and what the CPU looks at. */
-	self->flags = self->info.flags & DMADEMO_INFO_COHERENT ?
-		      0 : DMADEMO_ALLOC_CACHED;
+	self->flags = export_flags(&self->info);
 	ASSERT_EQ(0, demo_alloc_as(self->fd, self->size, 0, self->flags,
 				   &self->a));
 	ASSERT_EQ(0, demo_alloc(self->fd, self->size, &self->b));
@@ -43,13 +41,6 @@ FIXTURE_SETUP(dmabuf)
 FIXTURE_TEARDOWN(dmabuf)
 {
 	close(self->fd);
-}
-
-static int sync_dmabuf(int fd, uint64_t flags)
-{
-	struct dma_buf_sync sync = { .flags = flags };
-
-	return ioctl(fd, DMA_BUF_IOCTL_SYNC, &sync) ? -errno : 0;
 }
 
 static unsigned char *map_dmabuf(int fd, size_t size)
@@ -298,7 +289,7 @@ TEST_F(dmabuf, between_devices)
 	struct dmademo_import import;
 	struct dmademo_info info;
 	unsigned char *p, *q;
-	uint32_t flags, crc;
+	uint32_t crc;
 	int dmabuf;
 
 	if ((other < 0 && errno == ENOENT) || !strcmp(DEVICE, DEVICE2))
@@ -311,8 +302,8 @@ TEST_F(dmabuf, between_devices)
 	ASSERT_EQ(0, demo_info(from, &info));
 	if (!(info.flags & DMADEMO_INFO_EXPORT))
 		SKIP(return, "needs a device that exports dma-bufs");
-	flags = info.flags & DMADEMO_INFO_COHERENT ? 0 : DMADEMO_ALLOC_CACHED;
-	ASSERT_EQ(0, demo_alloc_as(from, self->size, 0, flags, &x));
+	ASSERT_EQ(0, demo_alloc_as(from, self->size, 0, export_flags(&info),
+				   &x));
 	ASSERT_EQ(0, demo_alloc(to, self->size, &y));
 	q = map(to, &y);
 	ASSERT_NE(NULL, q);

@@ -5,6 +5,7 @@
 #ifndef DMADEMO_TEST_H
 #define DMADEMO_TEST_H
 
+#include <linux/dma-buf.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 
@@ -24,6 +25,20 @@ static inline unsigned char *map(int fd, const struct dmademo_alloc *alloc)
 	void *map = demo_map(fd, alloc, 0, alloc->bytes_held);
 
 	return map == MAP_FAILED ? NULL : map;
+}
+
+/* Flags of a buffer that can be exported, if any can. */
+static inline uint32_t export_flags(const struct dmademo_info *info)
+{
+	return info->flags & DMADEMO_INFO_COHERENT ? 0 : DMADEMO_ALLOC_CACHED;
+}
+
+/* 0 or a negative errno. */
+static inline int sync_dmabuf(int fd, uint64_t flags)
+{
+	struct dma_buf_sync sync = { .flags = flags };
+
+	return ioctl(fd, DMA_BUF_IOCTL_SYNC, &sync) ? -errno : 0;
 }
 
 static inline int is_filled(const unsigned char *p, unsigned char value,

@@ -18,7 +18,6 @@
 #include <time.h>
 #include <unistd.h>
 #include <linux/capability.h>
-#include <linux/dma-buf.h>
 
 #include "kselftest_harness.h"
 #include "dmademo_test.h"
@@ -474,13 +473,6 @@ TEST_F_TIMEOUT(transfer, signal_is_told, 300)
 	waitpid(pid, &status, 0);
 }
 
-static int sync_dmabuf(int fd, uint64_t flags)
-{
-	struct dma_buf_sync sync = { .flags = flags };
-
-	return ioctl(fd, DMA_BUF_IOCTL_SYNC, &sync) ? -errno : 0;
-}
-
 /*
  * What is queued or under way when the file is closed is not waited for.  The
  * device does one after the other, so the memory tells: the last one must not
@@ -489,8 +481,6 @@ static int sync_dmabuf(int fd, uint64_t flags)
  */
 TEST_F_TIMEOUT(transfer, close_cancels, 300)
 {
-	const uint32_t cached = self->info.flags & DMADEMO_INFO_COHERENT ?
-				0 : DMADEMO_ALLOC_CACHED;
 	const uint64_t flags = DMA_BUF_SYNC_READ | DMA_BUF_SYNC_START;
 	int fd = open(DEVICE, O_RDWR), dmabuf = -1;
 	unsigned char *p, *copy = malloc(BIG);
@@ -502,7 +492,8 @@ TEST_F_TIMEOUT(transfer, close_cancels, 300)
 	ASSERT_LE(0, fd);
 	ASSERT_NE(NULL, copy);
 	if (self->info.flags & DMADEMO_INFO_EXPORT) {
-		ASSERT_EQ(0, demo_alloc_as(fd, BIG, 0, cached, &big));
+		ASSERT_EQ(0, demo_alloc_as(fd, BIG, 0,
+					   export_flags(&self->info), &big));
 		dmabuf = demo_export(fd, big.handle);
 		ASSERT_LE(0, dmabuf);
 		p = mmap(NULL, BIG, PROT_READ, MAP_SHARED, dmabuf, 0);
