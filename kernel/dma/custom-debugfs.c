@@ -165,7 +165,6 @@ void dma_custom_debugfs_remove(struct device *dev)
 {
 	debugfs_remove(dev->dma_custom->debugfs);
 	dev->dma_custom->debugfs = NULL;
-	dma_custom_faults_debugfs_remove(dev->dma_custom);
 }
 
 static int __init dma_custom_debugfs_init(void)

@@ -8,7 +8,6 @@
  * fail_map	dma_map_phys() and what is made of it return DMA_MAPPING_ERROR
  * fail_map_sg	dma_map_sgtable() returns -ENOMEM, dma_map_sg() 0
  */
-#include <linux/dcache.h>
 #include <linux/export.h>
 #include <linux/fault-inject.h>
 #include <linux/ratelimit.h>
@@ -43,17 +42,6 @@ void dma_custom_faults_debugfs_add(struct dma_custom *dc, struct dentry *dir)
 	for (i = 0; i < DMA_CUSTOM_NR_FAULTS; i++)
 		fault_create_debugfs_attr(dma_custom_fault_names[i], dir,
 					  &dc->faults[i]);
-}
-
-/* The framework holds the directory to know its name, and never lets it go. */
-void dma_custom_faults_debugfs_remove(struct dma_custom *dc)
-{
-	unsigned int i;
-
-	for (i = 0; i < DMA_CUSTOM_NR_FAULTS; i++) {
-		dput(dc->faults[i].dname);
-		dc->faults[i].dname = NULL;
-	}
 }
 
 bool dma_custom_should_fail(struct dma_custom *dc, enum dma_custom_fault fault,

@@ -145,7 +145,6 @@ static inline void dma_custom_count(struct dma_custom *dc,
 #ifdef CONFIG_FAULT_INJECTION
 void dma_custom_faults_init(struct dma_custom *dc);
 void dma_custom_faults_debugfs_add(struct dma_custom *dc, struct dentry *dir);
-void dma_custom_faults_debugfs_remove(struct dma_custom *dc);
 
 bool dma_custom_should_fail(struct dma_custom *dc, enum dma_custom_fault fault,
 			    size_t size, bool nowarn);
@@ -158,10 +157,6 @@ static inline void dma_custom_faults_init(struct dma_custom *dc)
 
 static inline void dma_custom_faults_debugfs_add(struct dma_custom *dc,
 						 struct dentry *dir)
-{
-}
-
-static inline void dma_custom_faults_debugfs_remove(struct dma_custom *dc)
 {
 }
 
