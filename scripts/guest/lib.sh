@@ -228,7 +228,7 @@ run_guest() {
 	fi
 	# A terminal must not stay as the guest's console leaves it, hence the
 	# pipe and no standard input.
-	timeout --foreground -k 5 "${GUEST_TIMEOUT:-600}" "$GUEST_QEMU" "${machine[@]}" \
+	timeout --foreground -k 5 "${GUEST_TIMEOUT:-1200}" "$GUEST_QEMU" "${machine[@]}" \
 		-nodefaults -display none -serial stdio -no-reboot \
 		"${devices[@]}" \
 		-kernel "$GUEST_KERNEL" -initrd "$dir/initramfs" \
