@@ -264,13 +264,11 @@ nearest_version() {
 base_from_debian() {
 	local dir=$BUILD/download versions version deb
 	step "asking apt for $BASE_PACKAGE"
-	if ! private_apt_update "${BASE_SUITES[@]}"; then
-		BASE_TRIED+=("Debian package $BASE_PACKAGE: apt cannot read ${BASE_SUITES[*]}, see $LOGS/apt-private.log")
-		return 1
-	fi
+	# One of the suites may be out of date, or not there.
+	private_apt_update "${BASE_SUITES[@]}" || say "    note: apt complains, see $LOGS/apt-private.log"
 	versions=$(private_apt apt-cache madison "$BASE_PACKAGE" 2>/dev/null | awk '{ print $3 }')
 	if [[ -z $versions ]]; then
-		BASE_TRIED+=("Debian package $BASE_PACKAGE: not in ${BASE_SUITES[*]}")
+		BASE_TRIED+=("Debian package $BASE_PACKAGE: apt finds none in ${BASE_SUITES[*]}, see $LOGS/apt-private.log")
 		return 1
 	fi
 	version=$(nearest_version <<<"$versions")
