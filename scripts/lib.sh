@@ -418,7 +418,7 @@ build_kernel() {
 	if ! { make_kernel "$arch" O="$dir" prepare >"$log" 2>&1 &&
 		steps=$(steps_of "$arch" O="$dir" "$@") &&
 		make_kernel "$arch" O="$dir" "$@" 2>&1 | progress "$log" $((steps + 1)); }; then
-		die "cannot build the kernel: $(grep -m 5 -E 'error|Error' "$log")
+		die "cannot build the kernel: $(grep -m 5 -E 'error:|Error [0-9]' "$log")
 The whole output is in $log"
 	fi
 }
