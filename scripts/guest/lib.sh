@@ -166,7 +166,7 @@ GUEST_SHOWS='/^guest: begin/,/^guest: exit/{/^guest: /!s/^/    /p}'
 #   GUEST_DISK         the image of the disk (default: an empty one of 4 MiB), or
 #                      none
 #   GUEST_DEVICE_TREE  what to add to the device tree, on arm64
-#   GUEST_TIMEOUT      how long it may take, in seconds
+#   GUEST_TIMEOUT      how long it may take, in seconds (an hour)
 #   GUEST_PROGRAMS     an array: what is in /bin besides busybox
 #   QEMU_MACHINE       an array: instead of QEMU's options for the machine
 #   QEMU_DEVICES       an array: QEMU's options for further devices
@@ -228,7 +228,7 @@ run_guest() {
 	fi
 	# A terminal must not stay as the guest's console leaves it, hence the
 	# pipe and no standard input.
-	timeout --foreground -k 5 "${GUEST_TIMEOUT:-1200}" "$GUEST_QEMU" "${machine[@]}" \
+	timeout --foreground -k 5 "${GUEST_TIMEOUT:-3600}" "$GUEST_QEMU" "${machine[@]}" \
 		-nodefaults -display none -serial stdio -no-reboot \
 		"${devices[@]}" \
 		-kernel "$GUEST_KERNEL" -initrd "$dir/initramfs" \

@@ -3,12 +3,11 @@
  * DMA demo device: user memory, pinned and mapped for one transfer.
  */
 #include <linux/capability.h>
-#include <linux/cred.h>
 #include <linux/dma-mapping.h>
 #include <linux/mm.h>
 #include <linux/scatterlist.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/sched/user.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -16,7 +15,7 @@
 
 /**
  * struct dmademo_user - user memory that the device may access
- * @owner: Whose RLIMIT_MEMLOCK counts it.
+ * @owner: Whose pinned memory it is, that RLIMIT_MEMLOCK limits.
  * @offset: First byte in the first page.
  * @length: Bytes.
  * @nr: Number of @pages.
@@ -27,7 +26,7 @@
  * @mem: What the engine may access.
  */
 struct dmademo_user {
-	struct user_struct	*owner;
+	struct mm_struct	*owner;
 	unsigned long		offset;
 	size_t			length;
 	unsigned long		nr;
@@ -47,26 +46,26 @@ static enum dma_data_direction dmademo_user_dir(const struct dmademo_user *user)
 	return user->write ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE;
 }
 
-/* No lock, as the interrupt thread must not wait for a process. */
+/* As RDMA does: no lock, as the interrupt thread must not wait for a process. */
 static int dmademo_user_charge(struct dmademo_user *user)
 {
-	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
-	struct user_struct *owner = current_user();
-	unsigned long locked = atomic_long_read(&owner->locked_vm);
+	s64 limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+	struct mm_struct *mm = current->mm;
 
-	do {
-		if (locked + user->nr > limit && !capable(CAP_IPC_LOCK))
-			return -ENOMEM;
-	} while (!atomic_long_try_cmpxchg(&owner->locked_vm, (long *)&locked,
-					  locked + user->nr));
-	user->owner = get_uid(owner);
+	if (atomic64_add_return(user->nr, &mm->pinned_vm) > limit &&
+	    !capable(CAP_IPC_LOCK)) {
+		atomic64_sub(user->nr, &mm->pinned_vm);
+		return -ENOMEM;
+	}
+	mmgrab(mm);
+	user->owner = mm;
 	return 0;
 }
 
 static void dmademo_user_uncharge(struct dmademo_user *user)
 {
-	atomic_long_sub(user->nr, &user->owner->locked_vm);
-	free_uid(user->owner);
+	atomic64_sub(user->nr, &user->owner->pinned_vm);
+	mmdrop(user->owner);
 }
 
 /* The device may have the pages for long, whatever the file systems think. */

@@ -378,7 +378,7 @@ TEST_F(args, info)
 	EXPECT_LT(100, try_all(_metadata, self, &call));
 }
 
-TEST_F_TIMEOUT(args, alloc, 300)
+TEST_F(args, alloc)
 {
 	struct call call = {
 		.name = "alloc",
@@ -442,7 +442,7 @@ static void try_run(struct __test_metadata *_metadata,
 	EXPECT_EQ(0, demo_fill(self->fd, self->b.handle, 0, 1, 1));
 }
 
-TEST_F_TIMEOUT(args, run, 300)
+TEST_F(args, run)
 {
 	const struct dmademo_run good = {
 		.size = sizeof(good),
@@ -455,7 +455,7 @@ TEST_F_TIMEOUT(args, run, 300)
 	try_run(_metadata, self, &good);
 }
 
-TEST_F_TIMEOUT(args, run_on_user_memory, 300)
+TEST_F(args, run_on_user_memory)
 {
 	const struct dmademo_run good = {
 		.size = sizeof(good),
@@ -470,7 +470,7 @@ TEST_F_TIMEOUT(args, run_on_user_memory, 300)
 	try_run(_metadata, self, &good);
 }
 
-TEST_F_TIMEOUT(args, run_on_bus_addresses, 300)
+TEST_F(args, run_on_bus_addresses)
 {
 	const struct dmademo_run good = {
 		.size = sizeof(good),
@@ -860,7 +860,7 @@ TEST_F(args, info_exactly)
 	EXPECT_CELLS(-EINVAL, info, __reserved, 1, UINT32_MAX);
 }
 
-TEST_F_TIMEOUT(args, alloc_exactly, 300)
+TEST_F(args, alloc_exactly)
 {
 	const uint64_t max = self->info.max_bytes;
 	struct dmademo_alloc alloc;
@@ -1008,7 +1008,7 @@ static void try_run_flags(struct __test_metadata *_metadata,
 		     good | 1U << 31, UINT32_MAX);
 }
 
-TEST_F_TIMEOUT(args, run_exactly, 300)
+TEST_F(args, run_exactly)
 {
 	uint32_t op;
 
@@ -1094,7 +1094,7 @@ static void try_user_dst(struct __test_metadata *_metadata,
 }
 
 /* The source is at the first byte, the destination in the second page. */
-TEST_F_TIMEOUT(args, run_on_user_memory_exactly, 300)
+TEST_F(args, run_on_user_memory_exactly)
 {
 	const uint64_t user = (uintptr_t)self->user;
 	/* of what goes past the end: it overlaps, or is not there */
@@ -1166,7 +1166,7 @@ static void try_bus_dst(struct __test_metadata *_metadata,
 }
 
 /* Whoever a buffer belongs to, but the byte behind it may be another one's. */
-TEST_F_TIMEOUT(args, run_on_bus_addresses_exactly, 300)
+TEST_F(args, run_on_bus_addresses_exactly)
 {
 	struct dmademo_alloc freed;
 	uint32_t op, flags;
@@ -1464,7 +1464,7 @@ static void use_last_handle(struct __test_metadata *_metadata, int fd,
 	EXPECT_EQ(-ENOENT, demo_free(fd, last + 1));
 }
 
-TEST_F_TIMEOUT(args, no_handle_left, 300)
+TEST_F(args, no_handle_left)
 {
 	const uint32_t max = self->info.max_buffers;
 	struct dmademo_alloc alloc, none;

@@ -458,7 +458,7 @@ TEST_F(dmademo, alloc_write_combine)
 }
 
 /* To the last page, and whichever file asks for it. */
-TEST_F_TIMEOUT(dmademo, alloc_more_than_the_device_may, 300)
+TEST_F(dmademo, alloc_more_than_the_device_may)
 {
 	int other = open(DEVICE, O_RDWR), ret = 0, nr = 0;
 	struct dmademo_alloc alloc[16], more;
@@ -795,7 +795,7 @@ TEST_F(dmademo, mmap_refusals_of_each_strategy)
 }
 
 /* Whatever the way, a mapping keeps its memory, and nobody does after it. */
-TEST_F_TIMEOUT(dmademo, mmap_of_each_strategy_outlives_free, 300)
+TEST_F(dmademo, mmap_of_each_strategy_outlives_free)
 {
 	const size_t size = self->size, half = size / 2;
 	struct dmademo_info info;

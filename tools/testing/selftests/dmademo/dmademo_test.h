@@ -11,6 +11,13 @@
 
 #include "dmademo_user.h"
 
+/*
+ * On an emulated CPU, with a kernel that looks for mistakes, a test may take a
+ * minute; this is for one that hangs.
+ */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 600
+
 /* The device to test. */
 #define DEVICE (getenv("DMADEMO_DEVICE") ?: "/dev/dmademo0")
 

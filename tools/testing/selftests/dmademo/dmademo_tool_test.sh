@@ -269,7 +269,7 @@ full_output_of_copy() {
 interrupted_copy() {
 	for option in '' -c -u; do
 		# shellcheck disable=SC2086 # it is a word, or none
-		timeout -s INT -k 10 1 "$tool" -d "$device" $option \
+		timeout -s INT -k 60 1 "$tool" -d "$device" $option \
 			copy /dev/zero >/dev/null 2>"$dir/err"
 		status=$?
 		[ $status = 130 ] || [ $status = 124 ] ||

@@ -134,7 +134,7 @@ TEST_F(transfer, wait_bad_arguments)
 	ASSERT_EQ(0, demo_wait(self->fd, cookie, SECOND * 60, &wait));
 }
 
-TEST_F_TIMEOUT(transfer, wait_times_out, 300)
+TEST_F(transfer, wait_times_out)
 {
 	struct dmademo_alloc big;
 	struct dmademo_wait wait;
@@ -239,7 +239,7 @@ TEST_F(transfer, read_and_poll_wait)
 	EXPECT_EQ(0, poll(&pfd, 1, 0));
 }
 
-TEST_F_TIMEOUT(transfer, has_a_limit_for_each_file, 300)
+TEST_F(transfer, has_a_limit_for_each_file)
 {
 	const uint32_t max = self->info.max_transfers;
 	struct dmademo_run run = { .value = 1 };
@@ -342,7 +342,7 @@ static void *read_all(void *arg)
 }
 
 /* A transfer may be completed, and read, before the call that started it is back. */
-TEST_F_TIMEOUT(transfer, read_while_others_run, 300)
+TEST_F(transfer, read_while_others_run)
 {
 	struct dmademo_run run = { .value = 1 };
 	int fd = open(DEVICE, O_RDWR), i, ret;
@@ -383,7 +383,7 @@ static char process_state(pid_t pid)
 }
 
 /* At once, too: the transfer is behind others, which are still to be done. */
-TEST_F_TIMEOUT(transfer, signal_ends_it, 300)
+TEST_F(transfer, signal_ends_it)
 {
 	int fd = open(DEVICE, O_RDWR), started[2], status;
 	const uint32_t max = self->info.max_transfers;
@@ -434,7 +434,7 @@ static void no_action(int sig)
 {
 }
 
-TEST_F_TIMEOUT(transfer, signal_is_told, 300)
+TEST_F(transfer, signal_is_told)
 {
 	struct sigaction action = { .sa_handler = no_action };
 	int ret = 0, i, parent = getpid(), status;
@@ -479,7 +479,7 @@ TEST_F_TIMEOUT(transfer, signal_is_told, 300)
  * show, then or later.  A mapping of the file would keep it open, so look at a
  * dma-buf of that memory, or have it in a buffer of another file.
  */
-TEST_F_TIMEOUT(transfer, close_cancels, 300)
+TEST_F(transfer, close_cancels)
 {
 	const uint64_t flags = DMA_BUF_SYNC_READ | DMA_BUF_SYNC_START;
 	int fd = open(DEVICE, O_RDWR), dmabuf = -1;
@@ -527,7 +527,7 @@ TEST_F_TIMEOUT(transfer, close_cancels, 300)
 	free(copy);
 }
 
-TEST_F_TIMEOUT(transfer, close_gives_back_memory, 300)
+TEST_F(transfer, close_gives_back_memory)
 {
 	struct dmademo_alloc big;
 	uint64_t before, after;
@@ -657,7 +657,7 @@ static int does_a_round(struct progress *progress, int i, pid_t pid)
 }
 
 /* Two at work, and one that is killed in the middle of it, again and again. */
-TEST_F_TIMEOUT(transfer, processes_do_not_disturb_each_other, 300)
+TEST_F(transfer, processes_do_not_disturb_each_other)
 {
 	unsigned char *a = map(self->fd, &self->a);
 	struct progress *progress = new_progress();
@@ -757,7 +757,7 @@ TEST_F(transfer, user_memory_and_a_buffer)
 }
 
 /* The pages stay until the device is done, whatever the process does. */
-TEST_F_TIMEOUT(transfer, user_memory_outlives_munmap, 300)
+TEST_F(transfer, user_memory_outlives_munmap)
 {
 	const size_t size = BIG;
 	struct dmademo_run run = { .value = 3 };
@@ -928,7 +928,7 @@ TEST_F(transfer, bus_address)
 }
 
 /* A bus address holds nothing, so what is freed is out of the device's reach. */
-TEST_F_TIMEOUT(transfer, bus_address_of_freed_memory, 300)
+TEST_F(transfer, bus_address_of_freed_memory)
 {
 	struct dmademo_run run = { .value = 0x77 };
 	struct dmademo_alloc a, b;
@@ -1074,7 +1074,7 @@ static void *race_on(void *arg)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(transfer, concurrent_free_run_and_munmap, 300)
+TEST_F(transfer, concurrent_free_run_and_munmap)
 {
 	struct racer *racers = shared.racers;
 	struct dmademo_alloc alloc;
@@ -1240,7 +1240,7 @@ TEST_F(two, bus_addresses)
 }
 
 /* What one device's buffers hold does not count for the other one. */
-TEST_F_TIMEOUT(two, bytes_held, 300)
+TEST_F(two, bytes_held)
 {
 	struct dmademo_alloc alloc;
 	size_t bytes = 2 * BIG;
@@ -1290,7 +1290,7 @@ static void copy_in_step(struct progress *progress, int i, const char *device,
 }
 
 /* Both at work at the same time. */
-TEST_F_TIMEOUT(two, processes, 300)
+TEST_F(two, processes)
 {
 	const char *device[2] = { DEVICE, DEVICE2 };
 	struct progress *progress = new_progress();

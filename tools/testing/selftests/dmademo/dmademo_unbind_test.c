@@ -205,7 +205,7 @@ static void *wait_for_run(void *arg)
 	return (void *)(uintptr_t)-ret;
 }
 
-TEST_F_TIMEOUT(unbind, waiters_are_woken, 300)
+TEST_F(unbind, waiters_are_woken)
 {
 	int other = open(DEVICE, O_RDWR);
 	pthread_t reader, runner;
@@ -225,7 +225,7 @@ TEST_F_TIMEOUT(unbind, waiters_are_woken, 300)
 }
 
 /* Those that are queued, too, and user memory is unpinned. */
-TEST_F_TIMEOUT(unbind, transfers_end, 300)
+TEST_F(unbind, transfers_end)
 {
 	struct dmademo_completion done[62];
 	uint64_t before, after;
@@ -357,7 +357,7 @@ static void work(int seed)
 	}
 }
 
-TEST_F_TIMEOUT(unbind, again_and_again, 300)
+TEST_F(unbind, again_and_again)
 {
 	pid_t pid[3];
 	int i, status;
