@@ -7,7 +7,10 @@ set -euo pipefail
 
 # What the caller's environment and git configuration say is for other work.
 export LC_ALL=C.UTF-8
-unset LANGUAGE ARCH CROSS_COMPILE KBUILD_OUTPUT KCFLAGS MAKEFLAGS O
+unset LANGUAGE ARCH CROSS_COMPILE KBUILD_OUTPUT KCFLAGS LLVM MAKEFLAGS O CDPATH
+unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_COMMON_DIR GIT_OBJECT_DIRECTORY
+# mke2fs is there, which not everybody looks for.
+PATH=$PATH:/usr/sbin:/sbin
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
 
@@ -36,7 +39,8 @@ print_help() { sed -n '3,/^$/{/^#/!d;s/^# \{0,1\}//;p}' "$0"; }
 
 # --- build/ ---------------------------------------------------------------
 
-# Everything goes below build/, and one script at a time works there.
+# Everything goes below build/, and one script at a time, with those that it runs,
+# works there.
 enter_build() {
 	[[ $TOP != *[[:space:]:]* ]] ||
 		die "a kernel cannot be built below $TOP: its name has a space or a colon"
@@ -298,12 +302,18 @@ base_from_debian() {
 	BASE_ORIGIN="Debian package $BASE_PACKAGE $version"
 }
 
+# from_base TREE: false if the base is from elsewhere than TREE, if that is named.
+from_base() { [[ -z $1 || $(kernel_git log -1 --format=%b base) == *"the tree $1."* ]]; }
+
 # get_base: makes sure that $LINUX is a git repository whose branch "base" is
 # the pristine base.
 get_base() {
 	local tmp=$LINUX.tmp version
 	if [[ -d $LINUX ]]; then
-		[[ -z ${KERNEL_SRC:-} || $(kernel_git log -1 --format=%b base) == *"$KERNEL_SRC."* ]] ||
+		version=$(base_version)
+		[[ $version == "$BASE_TAG" ]] ||
+			say "    note: $LINUX is $version, and the series is made for $BASE_TAG; remove that to start over"
+		from_base "${KERNEL_SRC:-}" ||
 			say "    note: KERNEL_SRC is not used, as $LINUX is there already; remove that to start over"
 		return 0
 	fi

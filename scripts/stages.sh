@@ -24,7 +24,7 @@ tally() {
 # needs no longer.
 run_stage() {
 	number=$1 passed=0 failed=0 SECONDS=0
-	scratch=$(mktemp -d)
+	scratch=$(mktemp -d "$BUILD/scratch/XXXXXX")
 	trap 'if (($?)); then tally 0 1; else tally 1 0; fi
 		say "$SECONDS,$passed,$failed,${stages[number]}" >"$LOGS/stage-$number.csv"
 		rm -rf "$scratch"' EXIT
@@ -91,15 +91,18 @@ end_stage() {
 
 ticker=''
 
-# Ctrl-C ends what runs, guests and builds, too.
+# Ctrl-C, or an error here, ends what runs, guests and builds, too.  UML leaves the
+# process group that it was started in.
 stop() {
-	trap - EXIT INT TERM
+	trap - EXIT INT TERM HUP
 	local pid
 	for pid in "${!running[@]}"; do
 		kill -TERM -- "-$pid" 2>/dev/null || true
 	done
-	kill "$ticker" 2>/dev/null || true
+	kill $ticker 2>/dev/null || true
+	pkill -f "^$BUILD/kunit-[^ ]*/linux( |$)" 2>/dev/null || true
 	wait
+	rm -rf "$BUILD/scratch"
 	say "stopped; what was built is kept in $BUILD"
 	exit 130
 }
@@ -111,8 +114,9 @@ run_stages() {
 	# A guest waits a lot, and a build does at its end.
 	slots=$(($(nproc) + 1))
 	select_stages "$1"
-	rm -f "$LOGS"/stage-*
-	trap stop INT TERM
+	rm -rf "$LOGS"/stage-* "$BUILD/scratch"
+	mkdir -p "$BUILD/scratch"
+	trap stop EXIT INT TERM HUP
 	while :; do
 		for i in "${!stages[@]}"; do
 			((${#running[@]} < slots)) || break
@@ -139,8 +143,8 @@ run_stages() {
 			end_stage "$pid" "$status"
 		fi
 	done
-	kill "$ticker" 2>/dev/null || true
-	trap - INT TERM
+	kill $ticker 2>/dev/null || true
+	trap - EXIT INT TERM HUP
 	report_stages "$1"
 }
 

@@ -6,14 +6,16 @@
 # have a /dev/kvm on which a guest hangs or aborts, so it is tried, for at most
 # 20 seconds, with a kernel that has nothing to do but panic.
 kvm_works() {
-	local verdict
-	verdict=$BUILD/kvm-$(</proc/sys/kernel/random/boot_id)
+	local verdict lock
+	verdict=$BUILD/kvm-$EUID-$(</proc/sys/kernel/random/boot_id)
+	exec {lock}>"$BUILD/.kvm.lock"
+	flock "$lock"
 	if [[ ! -e $verdict ]]; then
 		if [[ ! -w /dev/kvm ]]; then
 			echo 'no usable /dev/kvm' >"$verdict"
 		else
-			timeout -k 5 20 qemu-system-x86_64 -accel kvm -m 512 -nodefaults \
-				-display none -serial stdio -no-reboot -kernel "$1" \
+			timeout --foreground -k 5 20 qemu-system-x86_64 -accel kvm -m 512 \
+				-nodefaults -display none -serial stdio -no-reboot -kernel "$1" \
 				-append 'console=ttyS0 panic=-1' \
 				</dev/null >"$LOGS/kvm.log" 2>&1 || true
 			if grep -q 'Kernel panic - not syncing' "$LOGS/kvm.log"; then
@@ -25,6 +27,7 @@ kvm_works() {
 		[[ $(<"$verdict") == works ]] ||
 			say "    $(<"$verdict"): emulating the CPU instead"
 	fi
+	exec {lock}>&-
 	[[ $(<"$verdict") == works ]]
 }
 
@@ -84,8 +87,8 @@ guest_configs() {
 #   plain       for the demo, and for measuring
 #   bystander   the same without the custom DMA ops
 get_guest() {
-	local name key=''
-	local -a configs targets
+	local name key lock option
+	local -a configs targets options=()
 	use_guest "$@"
 	name="$GUEST_VARIANT for $GUEST_ARCH"
 	[[ $(uname -m) == x86_64 ]] || die "the guest can be built on x86_64 only, this is $(uname -m)"
@@ -95,13 +98,22 @@ get_guest() {
 	get_series
 	mkdir -p "$GUEST"
 
+	for option in "${GUEST_OPTIONS[@]}"; do
+		[[ $option != *=n ]] || option="# ${option%=n} is not set"
+		options+=("$option")
+	done
 	mapfile -t configs < <(guest_configs)
-	{ merge_configs "${configs[@]}" && printf '%s\n' "${GUEST_OPTIONS[@]}"; } >"$GUEST/guest.config"
+	# One at a time, as what runs beside may need the same.
+	exec {lock}>"$GUEST/.lock"
+	flock "$lock"
+	merge_configs "${configs[@]}" <(printf '%s\n' "${options[@]}") \
+		>"$GUEST/guest.config"
 	# What was built of the same is not looked at again.
-	if [[ -z $(kernel_git status --porcelain) ]]; then
-		key=$(kernel_git rev-parse HEAD && cat "$GUEST/guest.config" &&
-			"$(cross_compile "$GUEST_ARCH")gcc" --version)
-		[[ ! -e $GUEST/built || $(<"$GUEST/built") != "$key" ]] || return 0
+	key=$(kernel_tree_id && cat "$GUEST/guest.config" &&
+		"$(cross_compile "$GUEST_ARCH")gcc" --version)
+	if [[ -e $GUEST/built && $(<"$GUEST/built") == "$key" ]]; then
+		exec {lock}>&-
+		return 0
 	fi
 	rm -f "$GUEST/built"
 
@@ -117,12 +129,21 @@ get_guest() {
 	# Without the demo driver there is nobody to talk to, and on i386 only KUnit runs.
 	if [[ $GUEST_VARIANT != bystander && $GUEST_ARCH != i386 ]]; then
 		step "building the user programs"
+		# Their rules do not know of the kernel's headers.
+		rm -rf "$GUEST/kselftest"
 		{ make_kernel "$GUEST_ARCH" O="$GUEST" headers &&
 			make_kernel "$GUEST_ARCH" O="$GUEST" -C "$LINUX/tools/testing/selftests" \
 				TARGETS=dmademo; } >"$LOGS/guest-user.log" 2>&1 ||
 			die "cannot build the user programs, see $LOGS/guest-user.log"
 	fi
-	[[ -z $key ]] || say "$key" >"$GUEST/built"
+	say "$key" >"$GUEST/built"
+	exec {lock}>&-
+}
+
+# kernel_tree_id: what is in $LINUX, with what is not committed there.
+kernel_tree_id() {
+	kernel_git rev-parse HEAD && kernel_git diff HEAD &&
+		kernel_git ls-files -z -o --exclude-standard | (cd "$LINUX" && xargs -0r sha256sum)
 }
 
 # get_busybox ARCH: the same as Debian's package for this machine, for ARCH.
@@ -234,9 +255,10 @@ run_guest() {
 		-kernel "$GUEST_KERNEL" -initrd "$dir/initramfs" \
 		-append "console=$GUEST_CONSOLE panic=-1 oops=panic loglevel=5 page_poison=1 CPUS=${GUEST_CPUS:-2} $cmdline" \
 		</dev/null 2>&1 | tee "$log" | sed -un "s/\r\$//;$GUEST_SHOWS" || true
-	if ! tr -d '\r' <"$log" | grep -qx "guest: ${GUEST_CPUS:-2} CPUs"; then
+	# No pipe: grep does not read it to its end.
+	if ! grep -qx "guest: ${GUEST_CPUS:-2} CPUs" < <(tr -d '\r' <"$log"); then
 		say "the guest did not come up with ${GUEST_CPUS:-2} CPUs"
 		return 1
 	fi
-	tr -d '\r' <"$log" | grep -qx 'guest: exit 0'
+	grep -qx 'guest: exit 0' < <(tr -d '\r' <"$log")
 }
