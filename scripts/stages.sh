@@ -99,7 +99,7 @@ stop() {
 	for pid in "${!running[@]}"; do
 		kill -TERM -- "-$pid" 2>/dev/null || true
 	done
-	kill $ticker 2>/dev/null || true
+	[[ -z $ticker ]] || kill "$ticker" 2>/dev/null || true
 	pkill -f "^$BUILD/kunit-[^ ]*/linux( |$)" 2>/dev/null || true
 	wait
 	rm -rf "$BUILD/scratch"
@@ -143,7 +143,7 @@ run_stages() {
 			end_stage "$pid" "$status"
 		fi
 	done
-	kill $ticker 2>/dev/null || true
+	[[ -z $ticker ]] || kill "$ticker" 2>/dev/null || true
 	trap - EXIT INT TERM HUP
 	report_stages "$1"
 }
