@@ -212,7 +212,8 @@ base_from_tree() {
 	[[ -f $KERNEL_SRC/Kbuild && -f $KERNEL_SRC/Makefile ]] ||
 		die "KERNEL_SRC=$KERNEL_SRC is no kernel source tree"
 	step "copying the kernel from $KERNEL_SRC"
-	if [[ $(git -C "$KERNEL_SRC" rev-parse --show-toplevel 2>/dev/null) == "$(realpath "$KERNEL_SRC")" ]]; then
+	if [[ $(git -C "$KERNEL_SRC" rev-parse --show-toplevel 2>/dev/null) == "$(realpath "$KERNEL_SRC")" ]] &&
+		git -C "$KERNEL_SRC" rev-parse -q --verify HEAD >/dev/null; then
 		[[ -z $(git -C "$KERNEL_SRC" status --porcelain -uno) ]] ||
 			say "    note: changes there that are not committed are left out"
 		git -C "$KERNEL_SRC" archive HEAD | tar -x -C "$1" ||
