@@ -423,7 +423,7 @@ make_kernel() {
 
 # build_kernel ARCH DIR NAME TARGET...: what is configured in DIR.
 build_kernel() {
-	local arch=$1 dir=$2 log=$LOGS/$3.log steps
+	local arch=$1 dir=$2 log=$LOGS/$3.log steps file
 	shift 3
 	# What there is to do is known once the headers are there.
 	if ! { make_kernel "$arch" O="$dir" prepare >"$log" 2>&1 &&
@@ -432,7 +432,16 @@ build_kernel() {
 		die "cannot build the kernel: $(grep -m 5 -E 'error:|Error [0-9]' "$log")
 The whole output is in $log"
 	fi
+	# It is compiled again next time, to warn again.
+	file=$(grep 'warning:' "$log" | grep -o -F -f <(series_files) | head -n 1 || true)
+	[[ -z $file ]] || {
+		rm -f "$dir/${file%.c}.o"
+		die "the compiler warns of $file, see $log"
+	}
 }
+
+# series_files: what the series, as it is in $LINUX, adds or changes.
+series_files() { kernel_git diff --name-only base; }
 
 # steps_of ARCH ARGUMENT...: how many lines make_kernel will print.  Without the
 # objects it cannot go through to the end.

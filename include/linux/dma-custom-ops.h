@@ -16,30 +16,32 @@ struct fault_attr;
 struct file;
 
 /**
- * enum dma_custom_mmap - how dma_mmap_attrs() maps a buffer into user space
- * @DMA_CUSTOM_MMAP_PAGES: A page table entry and a page reference for each
- *	page.  The memory lives until its last user is gone, so the driver may
- *	free the buffer while it is mapped.  Works with O_DIRECT and with
- *	drivers that set vma->vm_ops themselves.  The default.
- * @DMA_CUSTOM_MMAP_PFN: remap_pfn_range(), as dma-direct does it.  Cheaper to
- *	set up, but holds no reference: the driver must not free the buffer
- *	before the mapping is gone.
- * @DMA_CUSTOM_MMAP_HUGE: Huge page table entries where the architecture,
- *	the address and the length allow them, made by page faults.  The VMA
- *	holds the buffer, so the driver may free it while it is mapped.  The
- *	provider owns vma->vm_ops and vma->vm_private_data, the driver must leave
- *	these, vma->vm_pgoff and the VMA's flags alone after the call, and its
- *	->mmap must not fail after it.  See dma_custom_get_unmapped_area() too.
+ * enum dma_custom_mmap - how buffers are mapped into user space
+ * @DMA_CUSTOM_MMAP_PAGES: A page table entry for each page.  Each holds what it
+ *	maps: the memory lives until its last user is gone, so the driver may free
+ *	the buffer while it is mapped.  User space can have it pinned, for O_DIRECT
+ *	or RDMA.  The default.
+ * @DMA_CUSTOM_MMAP_PFN: remap_pfn_range(), as dma-direct does it: holds nothing.
+ *	The driver must not free the buffer before the mapping is gone.
+ * @DMA_CUSTOM_MMAP_HUGE: As @DMA_CUSTOM_MMAP_PAGES, but with huge page table
+ *	entries where the architecture, the address and the length allow them.  See
+ *	dma_custom_get_unmapped_area() for the address.
  *
- * Mapped as with @DMA_CUSTOM_MMAP_PFN when something else was asked for:
+ * This is for dma_mmap_attrs(), dma_mmap_pages() and dma_mmap_noncontiguous() of
+ * all memory that the provider has allocated.  What it has not is mapped as with
+ * @DMA_CUSTOM_MMAP_PFN, whatever was asked for:
  *
- * * all on a machine without an MMU, and the buffers that dma-direct allocates
- *   for a device that has a restricted DMA pool or needs unencrypted memory;
- * * instead of @DMA_CUSTOM_MMAP_PAGES, a VMA that the driver marked VM_PFNMAP
- *   before the call, buffers from the device's own CMA area, and all buffers of a
- *   device that is not cache coherent;
- * * instead of @DMA_CUSTOM_MMAP_HUGE, a VMA that the driver gave vm_ops before
- *   the call.
+ * * the device's coherent memory pool, if it has one of its own, which serves
+ *   allocations before any DMA ops are asked;
+ * * what dma-direct allocates: for a device that has a restricted DMA pool or needs
+ *   unencrypted memory; and coherent buffers of one that is not cache coherent, where
+ *   the caller cannot wait or the architecture allocates them in a way of its own
+ *   (such as 32-bit arm);
+ * * memory that was not allocated with the DMA API, but mapped for streaming.
+ *
+ * So is all in a VMA that is VM_PFNMAP already, as the driver marked it so or has had
+ * page frame numbers mapped there before, and all on a machine without an MMU.  Memory
+ * of a CMA area can be pinned, but not for long.
  */
 enum dma_custom_mmap {
 	DMA_CUSTOM_MMAP_PAGES,

@@ -89,7 +89,7 @@ static void dma_custom_bind_detach(void *data)
 	struct device *dev = data;
 
 	/* The driver may have detached by itself. */
-	if (!dev->dma_custom || xa_empty(&dev->dma_custom->buffers)) {
+	if (!dev->dma_custom || RB_EMPTY_ROOT(&dev->dma_custom->buffers)) {
 		dma_custom_detach(dev);
 		return;
 	}
@@ -122,7 +122,7 @@ static int dma_custom_bus_notify(struct notifier_block *nb,
 
 	if (event != BUS_NOTIFY_BIND_DRIVER)
 		return NOTIFY_DONE;
-	if (dma_custom_stayed(dev) && xa_empty(&dev->dma_custom->buffers))
+	if (dma_custom_stayed(dev) && RB_EMPTY_ROOT(&dev->dma_custom->buffers))
 		dma_custom_detach(dev);
 	if (!dma_custom_stayed(dev) && !dma_custom_is_listed(dev))
 		return NOTIFY_DONE;

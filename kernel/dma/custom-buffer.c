@@ -6,26 +6,15 @@
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 
 #include "custom.h"
 #include "direct.h"
 
-/*
- * The xarray is indexed by unsigned long, a bus page number can be wider on
- * 32-bit.  Cut off, it is still the physical page number plus a constant, so
- * that two buffers cannot have the same, unless firmware described several
- * ranges that far apart: then the second allocation fails.  Whoever looks one
- * up compares the address in full.
- */
-static unsigned long dma_custom_index(dma_addr_t dma_addr)
-{
-	return dma_addr >> PAGE_SHIFT;
-}
-
 void dma_custom_buffers_init(struct dma_custom *dc)
 {
-	/* GFP_ATOMIC allocations may come with interrupts off. */
-	xa_init_flags(&dc->buffers, XA_FLAGS_LOCK_IRQ);
+	spin_lock_init(&dc->lock);
+	dc->buffers = RB_ROOT;
 }
 
 static struct dma_custom_buffer *dma_custom_buffer_create(size_t size,
@@ -51,11 +40,6 @@ static void dma_custom_buffer_release(struct kref *ref)
 	kfree(buf);
 }
 
-void dma_custom_buffer_get(struct dma_custom_buffer *buf)
-{
-	kref_get(&buf->ref);
-}
-
 /* With the last reference the pages go back.  The device may be gone by then. */
 void dma_custom_buffer_put(struct dma_custom_buffer *buf)
 {
@@ -65,41 +49,72 @@ void dma_custom_buffer_put(struct dma_custom_buffer *buf)
 /* Forgets all live buffers without freeing their memory; returns how many. */
 unsigned long dma_custom_buffers_leak(struct dma_custom *dc)
 {
-	struct dma_custom_buffer *buf;
-	unsigned long index, nr = 0;
+	struct dma_custom_buffer *buf, *next;
+	unsigned long nr = 0;
 
-	xa_for_each(&dc->buffers, index, buf) {
+	rbtree_postorder_for_each_entry_safe(buf, next, &dc->buffers, node) {
 		buf->leaked = true;
 		dma_custom_buffer_put(buf);
 		nr++;
 	}
-	xa_destroy(&dc->buffers);
+	dc->buffers = RB_ROOT;
 	return nr;
 }
 
-static int dma_custom_buffer_add(struct dma_custom *dc,
-				 struct dma_custom_buffer *buf, gfp_t gfp)
+static int dma_custom_buffer_cmp(struct rb_node *a, const struct rb_node *b)
 {
-	unsigned long flags;
-	int ret;
-
-	xa_lock_irqsave(&dc->buffers, flags);
-	ret = __xa_insert(&dc->buffers, dma_custom_index(buf->dma_addr), buf,
-			  gfp);
-	xa_unlock_irqrestore(&dc->buffers, flags);
-	return ret;
+	return cmp_int(rb_entry(a, struct dma_custom_buffer, node)->dma_addr,
+		       rb_entry(b, struct dma_custom_buffer, node)->dma_addr);
 }
 
-/* The live buffer at @dma_addr if it holds at least @size bytes, else NULL. */
-struct dma_custom_buffer *dma_custom_buffer_find(struct device *dev,
-						 dma_addr_t dma_addr,
-						 size_t size)
+/*
+ * False if there is one at that address: firmware has described a bus on which two
+ * ranges of memory are in the same place.
+ */
+static bool dma_custom_buffer_add(struct dma_custom *dc,
+				  struct dma_custom_buffer *buf)
 {
+	/* GFP_ATOMIC allocations may come with interrupts off. */
+	guard(spinlock_irqsave)(&dc->lock);
+	return !rb_find_add(&buf->node, &dc->buffers, dma_custom_buffer_cmp);
+}
+
+/* The live buffer that @dma_addr is in.  They do not overlap. */
+static struct dma_custom_buffer *dma_custom_buffer_at(struct dma_custom *dc,
+						      dma_addr_t dma_addr)
+{
+	struct rb_node *node = dc->buffers.rb_node;
+
+	while (node) {
+		struct dma_custom_buffer *buf = rb_entry(node, typeof(*buf),
+							 node);
+
+		if (dma_addr < buf->dma_addr)
+			node = node->rb_left;
+		else if (dma_addr - buf->dma_addr >= buf->size)
+			node = node->rb_right;
+		else
+			return buf;
+	}
+	return NULL;
+}
+
+/*
+ * The live buffer that @dma_addr is in, with a reference, or NULL: then it is no
+ * buffer, and drivers expect what dma-direct would do.
+ */
+struct dma_custom_buffer *dma_custom_buffer_find(struct device *dev,
+						 dma_addr_t dma_addr)
+{
+	struct dma_custom *dc = dev->dma_custom;
 	struct dma_custom_buffer *buf;
 
-	buf = xa_load(&dev->dma_custom->buffers, dma_custom_index(dma_addr));
-	if (!buf || buf->dma_addr != dma_addr || size > buf->size)
+	if (!dc)
 		return NULL;
+	guard(spinlock_irqsave)(&dc->lock);
+	buf = dma_custom_buffer_at(dc, dma_addr);
+	if (buf)
+		kref_get(&buf->ref);
 	return buf;
 }
 
@@ -112,18 +127,17 @@ dma_custom_buffer_remove(struct device *dev, size_t size, void *cpu_addr,
 			 dma_addr_t dma_addr)
 {
 	struct dma_custom *dc = dev->dma_custom;
-	unsigned long index = dma_custom_index(dma_addr);
 	struct dma_custom_buffer *buf;
 	unsigned long flags;
 
-	xa_lock_irqsave(&dc->buffers, flags);
-	buf = xa_load(&dc->buffers, index);
+	spin_lock_irqsave(&dc->lock, flags);
+	buf = dma_custom_buffer_at(dc, dma_addr);
 	if (buf && buf->dma_addr == dma_addr && buf->cpu_addr == cpu_addr &&
 	    buf->size == PAGE_ALIGN(size))
-		__xa_erase(&dc->buffers, index);
+		rb_erase(&buf->node, &dc->buffers);
 	else
 		buf = NULL;
-	xa_unlock_irqrestore(&dc->buffers, flags);
+	spin_unlock_irqrestore(&dc->lock, flags);
 
 	if (!buf)
 		dev_WARN(dev, "freeing %zu bytes at %pad, which is no live DMA buffer\n",
@@ -280,7 +294,7 @@ static void *dma_custom_alloc_buffer(struct device *dev, size_t size,
 		buf->dma_addr = phys_to_dma(dev, page_to_phys(buf->page));
 	}
 
-	if (dma_custom_buffer_add(dev->dma_custom, buf, gfp))
+	if (!dma_custom_buffer_add(dev->dma_custom, buf))
 		goto out_unmap;
 	*dma_addr = buf->dma_addr;
 	return buf->cpu_addr;
@@ -374,8 +388,7 @@ dma_custom_alloc_page_buffer(struct device *dev, size_t size,
 		buf->dma_addr = phys_to_dma(dev, page_to_phys(page));
 
 	buf->cpu_addr = page;
-	buf->pages = true;
-	if (dma_custom_buffer_add(dev->dma_custom, buf, gfp))
+	if (!dma_custom_buffer_add(dev->dma_custom, buf))
 		goto out_free_direct;
 	*dma_addr = buf->dma_addr;
 	return page;
@@ -432,10 +445,32 @@ int dma_custom_get_sgtable(struct device *dev, struct sg_table *sgt,
 			   void *cpu_addr, dma_addr_t dma_addr, size_t size,
 			   unsigned long attrs)
 {
-	if (dev->dma_custom && !dma_custom_buffer_find(dev, dma_addr, size))
-		return -ENXIO;
-	if (PAGE_ALIGN(size) > UINT_MAX) /* has to fit a scatterlist entry */
-		return -EINVAL;
-	return dma_direct_get_sgtable(dev, sgt, cpu_addr, dma_addr, size,
-				      attrs);
+	/* What fits an entry, in whole pages. */
+	const size_t max = ALIGN_DOWN(UINT_MAX, PAGE_SIZE);
+	struct dma_custom_buffer *buf;
+	struct scatterlist *sg;
+	unsigned long pfn;
+	int ret = -ENXIO;
+	unsigned int i;
+
+	buf = dma_custom_buffer_find(dev, dma_addr);
+	if (!buf)
+		return dma_direct_get_sgtable(dev, sgt, cpu_addr, dma_addr,
+					      size, attrs);
+
+	if (!dma_custom_buffer_has(buf, dma_addr, size))
+		goto out_put;
+	size = PAGE_ALIGN(size);
+	ret = sg_alloc_table(sgt, DIV_ROUND_UP(size, max), GFP_KERNEL);
+	if (ret)
+		goto out_put;
+	pfn = PHYS_PFN(dma_to_phys(dev, dma_addr));
+	for_each_sgtable_sg(sgt, sg, i) {
+		sg_set_page(sg, pfn_to_page(pfn), min(size, max), 0);
+		pfn += sg->length >> PAGE_SHIFT;
+		size -= sg->length;
+	}
+out_put:
+	dma_custom_buffer_put(buf);
+	return ret;
 }

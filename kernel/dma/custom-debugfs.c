@@ -44,7 +44,7 @@ static const char * const dma_custom_stat_names[] = {
 
 /*
  * A buffer is copied while it cannot go away, so that the reader holds nothing.
- * A position is an index of the xarray plus one; zero is the line of headings.
+ * A position is a bus page number plus one; zero is the line of headings.
  */
 struct dma_custom_buffers_iter {
 	struct device			*dev;
@@ -54,20 +54,24 @@ struct dma_custom_buffers_iter {
 static void *dma_custom_buffers_get(struct seq_file *m, loff_t *pos)
 {
 	struct dma_custom_buffers_iter *iter = m->private;
-	struct xarray *buffers = &iter->dev->dma_custom->buffers;
-	unsigned long index = *pos - 1;
-	struct dma_custom_buffer *buf;
+	struct dma_custom *dc = iter->dev->dma_custom;
+	struct dma_custom_buffer *buf, *first = NULL;
+	struct rb_node *node;
 
-	if ((u64)*pos - 1 > ULONG_MAX)
+	guard(spinlock_irq)(&dc->lock);
+	for (node = dc->buffers.rb_node; node;) {
+		buf = rb_entry(node, struct dma_custom_buffer, node);
+		if (buf->dma_addr >> PAGE_SHIFT >= *pos - 1) {
+			first = buf;
+			node = node->rb_left;
+		} else {
+			node = node->rb_right;
+		}
+	}
+	if (!first)
 		return NULL;
-	xa_lock_irq(buffers);
-	buf = xa_find(buffers, &index, ULONG_MAX, XA_PRESENT);
-	if (buf)
-		iter->buf = *buf;
-	xa_unlock_irq(buffers);
-	if (!buf)
-		return NULL;
-	*pos = (loff_t)index + 1;
+	iter->buf = *first;
+	*pos = (first->dma_addr >> PAGE_SHIFT) + 1;
 	return &iter->buf;
 }
 
@@ -96,8 +100,7 @@ static int dma_custom_buffers_show(struct seq_file *m, void *v)
 		seq_puts(m, "bus_address size source mode mapped\n");
 		return 0;
 	}
-	mode = buf->pages ? DMA_CUSTOM_MMAP_PFN :
-			    dma_custom_mmap_mode(iter->dev, buf);
+	mode = dma_custom_mmap_mode(iter->dev, buf);
 	seq_printf(m, "%pad %zu %s %s %d\n", &buf->dma_addr, buf->size,
 		   dma_custom_source_names[buf->source],
 		   dma_custom_mmap_names[mode], atomic_read(&buf->mapped));

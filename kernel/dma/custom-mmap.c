@@ -1,41 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Custom DMA ops: mapping coherent buffers into user space.
+ * Custom DMA ops: mapping buffers into user space.
  */
+#include <linux/export.h>
 #include <linux/mm.h>
-#include <linux/slab.h>
 
 #include "custom.h"
 #include "direct.h"
-
-/* One page of pointers at a time, however large the buffer is. */
-#define DMA_CUSTOM_BATCH	(PAGE_SIZE / sizeof(struct page *))
-
-static int dma_custom_mmap_pages(struct vm_area_struct *vma, unsigned long pfn)
-{
-	unsigned long left = vma_pages(vma), addr = vma->vm_start;
-	struct page **pages;
-	int ret = 0;
-
-	pages = kmalloc_array(min(left, DMA_CUSTOM_BATCH), sizeof(*pages),
-			      GFP_KERNEL);
-	if (!pages)
-		return -ENOMEM;
-
-	while (left && !ret) {
-		unsigned long nr = min(left, DMA_CUSTOM_BATCH);
-		unsigned long unmapped = nr, i;
-
-		for (i = 0; i < nr; i++)
-			pages[i] = pfn_to_page(pfn + i);
-		ret = vm_insert_pages(vma, addr, pages, &unmapped);
-		addr += nr << PAGE_SHIFT;
-		pfn += nr;
-		left -= nr;
-	}
-	kfree(pages);
-	return ret;
-}
 
 /*
  * A private mapping that is written to would get copies the device never sees.
@@ -51,48 +22,90 @@ static int dma_custom_mmap_check_flags(struct vm_area_struct *vma)
 	return 0;
 }
 
-/*
- * How a buffer is mapped, unless the driver's VMA is in the way.
- *
- * Pages of a CMA area must not be pinned for long, and gup would try in vain to
- * move these elsewhere first.  Nor may the CPU look at uncached memory through
- * its caches.  User space may not pin PFNs.
- */
+/* How a buffer is mapped, unless the driver's VMA is in the way. */
 enum dma_custom_mmap dma_custom_mmap_mode(struct device *dev,
 					  const struct dma_custom_buffer *buf)
 {
-	enum dma_custom_mmap mode = dev->dma_custom->mmap;
-
 	if (!IS_ENABLED(CONFIG_MMU) || !buf->page)
 		return DMA_CUSTOM_MMAP_PFN;
-	if (mode == DMA_CUSTOM_MMAP_PAGES &&
-	    (buf->cma || !dev_is_dma_coherent(dev)))
-		return DMA_CUSTOM_MMAP_PFN;
-	return mode;
+	return dev->dma_custom->mmap;
 }
 
+/* Not all architectures can tell page frame numbers from pages in a VMA with these. */
+static bool dma_custom_mmap_pfns_fit(const struct vm_area_struct *vma)
+{
+	return IS_ENABLED(CONFIG_ARCH_HAS_PTE_SPECIAL) ||
+	       !(vma->vm_flags & VM_MIXEDMAP);
+}
+
+/* As dma_mmap_attrs() does without the provider. */
+static int dma_custom_mmap_direct(struct device *dev,
+				  struct vm_area_struct *vma, void *cpu_addr,
+				  dma_addr_t dma_addr, size_t size,
+				  unsigned long attrs)
+{
+	if (!dma_custom_mmap_pfns_fit(vma))
+		return -EINVAL;
+	return dma_direct_mmap(dev, vma, cpu_addr, dma_addr, size, attrs);
+}
+
+/* @first is the page of the buffer that the VMA starts with. */
 static int dma_custom_mmap_buffer(struct device *dev,
 				  struct vm_area_struct *vma,
-				  struct dma_custom_buffer *buf)
+				  struct dma_custom_buffer *buf,
+				  unsigned long first)
 {
-	unsigned long pfn = page_to_pfn(buf->page) + vma_start_pgoff(vma);
+	unsigned long size = vma->vm_end - vma->vm_start;
+	unsigned long pfn = page_to_pfn(buf->page) + first;
 	enum dma_custom_mmap mode = dma_custom_mmap_mode(dev, buf);
 
-	if (IS_ENABLED(CONFIG_MMU) && mode == DMA_CUSTOM_MMAP_HUGE) {
-		int ret = dma_custom_mmap_huge(vma, buf);
+	/*
+	 * As remap_pfn_range() does: what a driver did to vm_page_prot must not
+	 * make it differ from the kernel's own mapping, where that matters.
+	 */
+	if (pfnmap_setup_cachemode(pfn, size, &vma->vm_page_prot))
+		return -EINVAL;
 
-		if (ret != -EOPNOTSUPP)
-			return ret;
+	/*
+	 * Memory of a CMA area must not be pinned for long, and gup would try in
+	 * vain, and for ever, to move it elsewhere first.
+	 */
+	if (buf->cma)
+		vm_flags_set(vma, VM_IO);
+
+	if (IS_ENABLED(CONFIG_MMU) && mode != DMA_CUSTOM_MMAP_PFN &&
+	    !(vma->vm_flags & VM_PFNMAP)) {
+		if (mode == DMA_CUSTOM_MMAP_HUGE)
+			vm_flags_set(vma, VM_HUGEPAGE);
+		return vm_insert_contig_pages(vma, vma->vm_start,
+					      pfn_to_page(pfn),
+					      vma_pages(vma));
 	}
-
-	if (mode == DMA_CUSTOM_MMAP_PAGES && !(vma->vm_flags & VM_PFNMAP))
-		return dma_custom_mmap_pages(vma, pfn);
 
 	/* Not all architectures can tell PFNs from pages in there. */
 	if (vma->vm_flags & VM_MIXEDMAP)
 		return -EINVAL;
-	return remap_pfn_range(vma, vma->vm_start, pfn,
-			       vma->vm_end - vma->vm_start, vma->vm_page_prot);
+	return remap_pfn_range(vma, vma->vm_start, pfn, size,
+			       vma->vm_page_prot);
+}
+
+static int dma_custom_mmap_prepare(struct vm_area_struct *vma)
+{
+	int ret = dma_custom_mmap_check_flags(vma);
+
+	if (!ret)
+		vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
+	return ret;
+}
+
+static int dma_custom_mmap_count(struct device *dev,
+				 struct dma_custom_buffer *buf, int ret)
+{
+	if (!ret) {
+		atomic_inc(&buf->mapped);
+		dma_custom_count(dev->dma_custom, DMA_CUSTOM_STAT_MMAP);
+	}
+	return ret;
 }
 
 int dma_custom_mmap(struct device *dev, struct vm_area_struct *vma,
@@ -106,30 +119,94 @@ int dma_custom_mmap(struct device *dev, struct vm_area_struct *vma,
 
 	if (!dma_direct_can_mmap(dev))
 		return -ENXIO;
-	ret = dma_custom_mmap_check_flags(vma);
+	ret = dma_custom_mmap_prepare(vma);
 	if (ret)
 		return ret;
-	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_page_prot = dma_pgprot(dev, vma->vm_page_prot, attrs);
 
 	if (dma_mmap_from_dev_coherent(dev, vma, cpu_addr, size, &ret))
 		return ret;
-	if (!dev->dma_custom)
-		return dma_direct_mmap(dev, vma, cpu_addr, dma_addr, size,
-				       attrs);
+	buf = dma_custom_buffer_find(dev, dma_addr);
+	if (!buf)
+		return dma_custom_mmap_direct(dev, vma, cpu_addr, dma_addr,
+					      size, attrs);
 
-	buf = dma_custom_buffer_find(dev, dma_addr, size);
-	if (!buf || off >= count || vma_pages(vma) > count - off)
-		return -ENXIO;
-	if (buf->page)
-		ret = dma_custom_mmap_buffer(dev, vma, buf);
+	if (!dma_custom_buffer_has(buf, dma_addr, size) ||
+	    off >= count || vma_pages(vma) > count - off)
+		ret = -ENXIO;
+	else if (!buf->page)
+		ret = dma_custom_mmap_direct(dev, vma, cpu_addr, dma_addr,
+					     size, attrs);
 	else
-		ret = dma_direct_mmap(dev, vma, cpu_addr, dma_addr, size,
-				      attrs);
+		ret = dma_custom_mmap_buffer(dev, vma, buf, off +
+					     PHYS_PFN(dma_addr - buf->dma_addr));
+	ret = dma_custom_mmap_count(dev, buf, ret);
+	dma_custom_buffer_put(buf);
+	return ret;
+}
+
+/* dma_mmap_pages() has checked that the VMA is within the @size bytes. */
+int dma_custom_mmap_page_buffer(struct device *dev, struct vm_area_struct *vma,
+				size_t size, struct page *page)
+{
+	dma_addr_t dma_addr = phys_to_dma(dev, page_to_phys(page));
+	struct dma_custom_buffer *buf;
+	int ret;
+
+	ret = dma_custom_mmap_prepare(vma);
 	if (ret)
 		return ret;
-
-	atomic_inc(&buf->mapped);
-	dma_custom_count(dev->dma_custom, DMA_CUSTOM_STAT_MMAP);
-	return 0;
+	buf = dma_custom_buffer_find(dev, dma_addr);
+	if ((!buf || !buf->page) && !dma_custom_mmap_pfns_fit(vma))
+		ret = -EINVAL;
+	else if (!buf || !buf->page)
+		ret = remap_pfn_range(vma, vma->vm_start,
+				      page_to_pfn(page) + vma_start_pgoff(vma),
+				      vma->vm_end - vma->vm_start,
+				      vma->vm_page_prot);
+	else if (!dma_custom_buffer_has(buf, dma_addr, size))
+		ret = -ENXIO;
+	else
+		ret = dma_custom_mmap_buffer(dev, vma, buf, vma_start_pgoff(vma) +
+					     PHYS_PFN(dma_addr - buf->dma_addr));
+	if (buf) {
+		ret = dma_custom_mmap_count(dev, buf, ret);
+		dma_custom_buffer_put(buf);
+	}
+	return ret;
 }
+
+#ifdef CONFIG_MMU
+/**
+ * dma_custom_get_unmapped_area - find an address that suits huge entries
+ * @file: the file to be mapped
+ * @addr: where user space wants it, 0 if it does not care
+ * @len: bytes
+ * @pgoff: first page of the buffer that is to be mapped
+ * @flags: MAP_FIXED and others
+ *
+ * A huge entry maps a part of the buffer only if that is aligned in memory, as
+ * buffers of PMD_SIZE and more are, and at the same offset from such a boundary
+ * in user space.  This is for the driver's ->get_unmapped_area, which can be just
+ * this function if page 0 of the file is page 0 of the buffer, or another
+ * multiple of PMD_SIZE is.
+ *
+ * Context: Process context, may sleep.
+ *
+ * Return: the address, or what mm_get_unmapped_area() says, such as -ENOMEM if
+ * there is no room.
+ */
+unsigned long dma_custom_get_unmapped_area(struct file *file,
+					   unsigned long addr,
+					   unsigned long len,
+					   unsigned long pgoff,
+					   unsigned long flags)
+{
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+	return thp_get_unmapped_area(file, addr, len, pgoff, flags);
+#else
+	return mm_get_unmapped_area(file, addr, len, pgoff, flags);
+#endif
+}
+EXPORT_SYMBOL_GPL(dma_custom_get_unmapped_area);
+#endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Custom DMA ops: attaching the provider to a device, and the table of
- * operations.  Buffers are in custom-buffer.c, their user mappings in
- * custom-mmap.c and custom-huge.c, and streaming mappings in custom-streaming.c.
+ * operations.  Buffers are in custom-buffer.c, their user mappings in custom-mmap.c,
+ * and streaming mappings in custom-streaming.c.
  */
 #include <linux/dma-map-ops.h>
 #include <linux/export.h>
@@ -19,6 +19,7 @@ static const struct dma_map_ops dma_custom_ops = {
 	.alloc_pages_op		= dma_custom_alloc_pages,
 	.free_pages		= dma_custom_free_pages,
 	.mmap			= dma_custom_mmap,
+	.mmap_pages		= dma_custom_mmap_page_buffer,
 	.get_sgtable		= dma_custom_get_sgtable,
 	.map_phys		= dma_custom_map_phys,
 	.unmap_phys		= dma_custom_unmap_phys,

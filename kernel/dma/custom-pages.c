@@ -6,11 +6,9 @@
  * the page allocator up to its largest block, and any range of memory that can
  * be cleared by moving its pages elsewhere.  From each of them come split pages,
  * every one with a reference of its own.  This is what lets the unused tail go
- * back at once, user mappings hold the pages they map, and a page that is still
- * mapped or pinned outlive the buffer.
- *
- * The last does not hold for a CMA area, which takes its pages back whoever else
- * uses them.  So nobody else may: they are not given to user mappings.
+ * back at once.  Whole pieces of PMD_SIZE become folios, which cost one reference
+ * instead of hundreds, and which a huge page table entry can map.  User mappings
+ * hold what they map, so that what is still mapped or pinned outlives the buffer.
  */
 #include <linux/cma.h>
 #include <linux/gfp.h>
@@ -58,25 +56,6 @@ static int dma_custom_align_order(size_t size)
 {
 	return size >= DMA_CUSTOM_ALIGN ? get_order(DMA_CUSTOM_ALIGN) : 0;
 }
-
-/*
- * Charges the caller's memory cgroup if asked to, as alloc_pages() does itself.
- * As with a large block there, going over the limit is an error and no case for
- * the OOM killer.  Pages are uncharged when they are freed, those before a
- * failure included.
- */
-static bool dma_custom_account(unsigned long pfn, unsigned long nr, gfp_t gfp)
-{
-	unsigned long i;
-
-	if (!(gfp & __GFP_ACCOUNT))
-		return true;
-	for (i = 0; i < nr; i++)
-		if (memcg_kmem_charge_page(pfn_to_page(pfn + i),
-					   gfp | __GFP_RETRY_MAYFAIL, 0))
-			return false;
-	return true;
-}
 #endif /* CONFIG_CONTIG_ALLOC */
 
 #ifdef CONFIG_DMA_CMA
@@ -94,8 +73,7 @@ static struct page *dma_custom_alloc_cma(struct device *dev, size_t size,
 	if (!page)
 		return NULL;
 	if (!dma_custom_reachable(dev, page, size) ||
-	    (PageHighMem(page) && !(gfp & __GFP_HIGHMEM)) ||
-	    !dma_custom_account(page_to_pfn(page), nr, gfp)) {
+	    (PageHighMem(page) && !(gfp & __GFP_HIGHMEM))) {
 		cma_release(dev->cma_area, page, nr);
 		return NULL;
 	}
@@ -219,9 +197,9 @@ static struct page *dma_custom_alloc_range(struct device *dev, size_t size,
 	const unsigned long nr = size >> PAGE_SHIFT;
 	int nid = dev_to_node(dev);
 	struct page *page = NULL;
-	unsigned long pfn, i;
 	struct zone *zone;
 	struct zoneref *z;
+	unsigned long i;
 
 	if (nid == NUMA_NO_NODE)
 		nid = numa_mem_id();
@@ -240,14 +218,8 @@ static struct page *dma_custom_alloc_range(struct device *dev, size_t size,
 		return NULL;
 
 	/* It was put together from blocks with tags of their own. */
-	pfn = page_to_pfn(page);
 	for (i = 0; i < nr; i++)
-		page_kasan_tag_reset(pfn_to_page(pfn + i));
-
-	if (!dma_custom_account(pfn, nr, gfp)) {
-		__free_contig_range(pfn, nr);
-		return NULL;
-	}
+		page_kasan_tag_reset(pfn_to_page(page_to_pfn(page) + i));
 	return page;
 }
 #else
@@ -270,6 +242,28 @@ static gfp_t dma_custom_zone(struct device *dev, gfp_t gfp)
 	return zone ? (gfp & ~__GFP_HIGHMEM) | zone : gfp;
 }
 
+/*
+ * Charges the caller's memory cgroup if asked to.  As with a large block of the page
+ * allocator, going over the limit is an error and no case for the OOM killer.  Pages
+ * are uncharged when they are freed, those before a failure included.
+ */
+static bool dma_custom_account(unsigned long pfn, unsigned long nr, gfp_t gfp)
+{
+	const unsigned long end = pfn + nr;
+
+	if (!(gfp & __GFP_ACCOUNT))
+		return true;
+	while (pfn < end) {
+		struct page *page = pfn_to_page(pfn);
+
+		if (memcg_kmem_charge_page(page, gfp | __GFP_RETRY_MAYFAIL,
+					   compound_order(page)))
+			return false;
+		pfn += compound_nr(page);
+	}
+	return true;
+}
+
 static void dma_custom_zero(struct page *page, size_t size, gfp_t gfp)
 {
 	unsigned long pfn = page_to_pfn(page), nr = size >> PAGE_SHIFT, i;
@@ -287,8 +281,9 @@ static void dma_custom_zero(struct page *page, size_t size, gfp_t gfp)
  * @buf: the buffer, whose size is known, a multiple of PAGE_SIZE and not 0
  * @gfp: with __GFP_HIGHMEM if the pages need no kernel address; no other zone
  *
- * They are physically contiguous, zeroed, and have one reference each.  Those of
- * a buffer of PMD_SIZE and more start on a multiple of PMD_SIZE.
+ * They are physically contiguous and zeroed.  Those of a buffer of PMD_SIZE and
+ * more start on a multiple of PMD_SIZE, and each piece of that size is a folio, but
+ * where make_contig_folios() could not make one.
  *
  * Context: As @gfp says.  Above MAX_PAGE_ORDER it has to allow blocking.
  *
@@ -297,40 +292,55 @@ static void dma_custom_zero(struct page *page, size_t size, gfp_t gfp)
 bool dma_custom_pages_alloc(struct device *dev, struct dma_custom_buffer *buf,
 			    gfp_t gfp)
 {
-	unsigned int order = get_order(buf->size);
+	const unsigned long nr = buf->size >> PAGE_SHIFT;
+	const unsigned int order = get_order(buf->size);
+	const unsigned int folio_order = get_order(DMA_CUSTOM_ALIGN);
+	/* What is charged are the folios, which are yet to be made. */
+	gfp_t page_gfp = gfp & ~__GFP_ACCOUNT;
+	unsigned long pfn;
 
 	buf->source = DMA_CUSTOM_SOURCE_CMA;
-	buf->page = dma_custom_alloc_cma(dev, buf->size, gfp, &buf->cma);
-	gfp = dma_custom_zone(dev, gfp);
+	buf->page = dma_custom_alloc_cma(dev, buf->size, page_gfp, &buf->cma);
+	page_gfp = dma_custom_zone(dev, page_gfp);
 	if (!buf->page && order <= MAX_PAGE_ORDER) {
 		buf->source = DMA_CUSTOM_SOURCE_BLOCK;
-		buf->page = dma_custom_alloc_block(dev, buf->size, gfp);
+		buf->page = dma_custom_alloc_block(dev, buf->size, page_gfp);
 	}
 	if (!buf->page && gfpflags_allow_blocking(gfp) &&
 	    (order > MAX_PAGE_ORDER || (gfp & __GFP_RETRY_MAYFAIL))) {
 		buf->source = DMA_CUSTOM_SOURCE_RANGE;
-		buf->page = dma_custom_alloc_range(dev, buf->size, gfp);
+		buf->page = dma_custom_alloc_range(dev, buf->size, page_gfp);
 	}
-	if (buf->page)
-		dma_custom_zero(buf->page, buf->size, gfp);
-	return buf->page;
+	if (!buf->page)
+		return false;
+
+	pfn = page_to_pfn(buf->page);
+	if (folio_order && folio_order <= MAX_PAGE_ORDER)
+		make_contig_folios(pfn, nr, folio_order);
+	if (!dma_custom_account(pfn, nr, gfp)) {
+		dma_custom_pages_free(buf->page, buf->size, buf->cma);
+		buf->page = NULL;
+		return false;
+	}
+	dma_custom_zero(buf->page, buf->size, gfp);
+	return true;
 }
 
 /**
- * dma_custom_pages_free - give up a buffer's reference on each of its pages
+ * dma_custom_pages_free - give up a buffer's references on its pages
  * @page: the first
  * @size: bytes, a multiple of PAGE_SIZE
  * @cma: the CMA area they are from, NULL if from none
  *
- * Pages with no other user are free at once, the others when the last user of
- * each is gone.  Those from a CMA area must have no other user.
+ * What has no other user is free at once, the rest when the last user of each page
+ * or folio is gone.
  *
  * Context: Any context, but not NMI and not under a raw spinlock.
  */
 void dma_custom_pages_free(struct page *page, size_t size, struct cma *cma)
 {
 	if (IS_ENABLED(CONFIG_DMA_CMA) && cma)
-		cma_release(cma, page, size >> PAGE_SHIFT);
+		cma_release_folios(cma, page, size >> PAGE_SHIFT);
 	else
-		__free_contig_range(page_to_pfn(page), size >> PAGE_SHIFT);
+		free_contig_folios(page_to_pfn(page), size >> PAGE_SHIFT);
 }

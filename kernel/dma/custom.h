@@ -10,7 +10,8 @@
 #include <linux/fault-inject.h>
 #include <linux/kref.h>
 #include <linux/percpu.h>
-#include <linux/xarray.h>
+#include <linux/rbtree.h>
+#include <linux/spinlock.h>
 
 struct dentry;
 
@@ -39,7 +40,8 @@ struct dma_custom_stats {
  * struct dma_custom - state of the provider for one device
  * @mmap: How buffers are mapped into user space.
  * @range_map: The translation that attach gave the device, NULL if none.
- * @buffers: Live buffers by bus page number.
+ * @lock: Protects @buffers.
+ * @buffers: Live buffers by bus address.
  * @stayed: Attached by name, and still there as a driver left buffers.
  * @faults: When an operation is made to fail.
  * @stats: Counters of the operations.
@@ -48,7 +50,8 @@ struct dma_custom_stats {
 struct dma_custom {
 	enum dma_custom_mmap		mmap;
 	const struct bus_dma_region	*range_map;
-	struct xarray			buffers;
+	spinlock_t			lock; /* of the buffers */
+	struct rb_root			buffers;
 	bool				stayed;
 #ifdef CONFIG_FAULT_INJECTION
 	struct fault_attr		faults[DMA_CUSTOM_NR_FAULTS];
@@ -69,23 +72,23 @@ enum dma_custom_source {
 
 /**
  * struct dma_custom_buffer - one buffer
- * @ref: One for the driver, until it frees the buffer, and one for each VMA with
- *	huge entries.
+ * @node: In &dma_custom.buffers.
+ * @ref: One for the driver, until it frees the buffer, and one for whoever is looking
+ *	at it.
  * @leaked: The driver never freed it, so the pages are not to be reused.
- * @pages: From dma_alloc_pages(), so that dma_mmap_pages() maps it by itself.
  * @dma_addr: Bus address of the first byte.
  * @size: Bytes held, a multiple of PAGE_SIZE.
  * @cpu_addr: What dma_alloc_attrs() or dma_alloc_pages() returned.
- * @page: First of the pages, each with its own reference.  NULL if dma-direct
- *	allocated the buffer.
+ * @page: First of the pages.  Each folio of PMD_SIZE, and each page that is in
+ *	none, has its own reference.  NULL if dma-direct allocated the buffer.
  * @cma: The CMA area that the pages are from, NULL if from none.
  * @source: Where the pages are from.
  * @mapped: How often it was mapped into user space.
  */
 struct dma_custom_buffer {
+	struct rb_node		node;
 	struct kref		ref;
 	bool			leaked;
-	bool			pages;
 	dma_addr_t		dma_addr;
 	size_t			size;
 	void			*cpu_addr;
@@ -189,10 +192,16 @@ void dma_custom_pages_free(struct page *page, size_t size, struct cma *cma);
 void dma_custom_buffers_init(struct dma_custom *dc);
 unsigned long dma_custom_buffers_leak(struct dma_custom *dc);
 struct dma_custom_buffer *dma_custom_buffer_find(struct device *dev,
-						 dma_addr_t dma_addr,
-						 size_t size);
-void dma_custom_buffer_get(struct dma_custom_buffer *buf);
+						 dma_addr_t dma_addr);
 void dma_custom_buffer_put(struct dma_custom_buffer *buf);
+
+/* Are @size bytes at @dma_addr, which is in the buffer, all in it? */
+static inline bool dma_custom_buffer_has(const struct dma_custom_buffer *buf,
+					 dma_addr_t dma_addr, size_t size)
+{
+	return size <= buf->size - (dma_addr - buf->dma_addr);
+}
+
 void *dma_custom_alloc(struct device *dev, size_t size, dma_addr_t *dma_addr,
 		       gfp_t gfp, unsigned long attrs);
 void dma_custom_free(struct device *dev, size_t size, void *cpu_addr,
@@ -212,6 +221,8 @@ enum dma_custom_mmap dma_custom_mmap_mode(struct device *dev,
 int dma_custom_mmap(struct device *dev, struct vm_area_struct *vma,
 		    void *cpu_addr, dma_addr_t dma_addr, size_t size,
 		    unsigned long attrs);
+int dma_custom_mmap_page_buffer(struct device *dev, struct vm_area_struct *vma,
+				size_t size, struct page *page);
 
 /* custom-streaming.c */
 dma_addr_t dma_custom_map_phys(struct device *dev, phys_addr_t phys,
@@ -231,9 +242,5 @@ void dma_custom_sync_sg_for_cpu(struct device *dev, struct scatterlist *sgl,
 				int nents, enum dma_data_direction dir);
 void dma_custom_sync_sg_for_device(struct device *dev, struct scatterlist *sgl,
 				   int nents, enum dma_data_direction dir);
-
-/* custom-huge.c */
-int dma_custom_mmap_huge(struct vm_area_struct *vma,
-			 struct dma_custom_buffer *buf);
 
 #endif /* _KERNEL_DMA_CUSTOM_H */

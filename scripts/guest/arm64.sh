@@ -31,8 +31,8 @@ check() {
 	fi
 }
 check /dev/dmademo0 'mode pages, coherent'
-check /dev/dmademo1 'mode pfn, not coherent'
-check /dev/dmademo2 'mode pfn, not coherent'
+check /dev/dmademo1 'mode pages, not coherent'
+check /dev/dmademo2 'mode pages, not coherent'
 
 # The third one's buffers are from the memory that is reserved for it, which the
 # kernel has said where it is.
@@ -53,7 +53,7 @@ for name in coherent plain pool; do
 	n=$((n + 1))
 	export DMADEMO_DEVICE2=/dev/dmademo$((n % 3))
 	for test in dmademo_test dmademo_transfer_test dmademo_dmabuf_test \
-		dmademo_args_test dmademo_unbind_test dmademo_map_test \
+		dmademo_args_test dmademo_unbind_test dmademo_map_test dmademo_pin_test \
 		dmademo_tool_test.sh; do
 		echo "# $test on $DMADEMO_DEVICE, $name"
 		$test || fail "$test on $DMADEMO_DEVICE"

@@ -52,7 +52,7 @@ use_guest() {
 	esac
 	GUEST_BUSYBOX=/bin/busybox
 	[[ $GUEST_ARCH == x86_64 ]] || GUEST_BUSYBOX=$BUILD/busybox-$GUEST_ARCH/bin/busybox
-	GUEST_PROGRAMS=("$GUEST/kselftest/dmademo/"{dmademo,dmademo_{test,map_test,transfer_test,dmabuf_test,args_test,unbind_test}}
+	GUEST_PROGRAMS=("$GUEST/kselftest/dmademo/"{dmademo,dmademo_{test,map_test,pin_test,transfer_test,dmabuf_test,args_test,unbind_test}}
 		"$LINUX/tools/testing/selftests/dmademo/dmademo_tool_test.sh")
 }
 GUEST_OPTIONS=()
@@ -157,7 +157,8 @@ get_busybox() {
 	step "getting busybox for $1"
 	rm -rf "$dir" "$apt"
 	mkdir -p "$dir" "$apt/lists/partial" "$apt/cache/archives/partial"
-	(cd "$dir" && apt-get "${foreign[@]}" update &&
+	# A suite that is out of date is an error, and does not matter.
+	(cd "$dir" && { apt-get "${foreign[@]}" update || true; } &&
 		apt-get "${foreign[@]}" download busybox-static &&
 		dpkg-deb -x ./*.deb .) >"$LOGS/busybox-$1.log" 2>&1 ||
 		die "cannot get the Debian package busybox-static for $1, see $LOGS/busybox-$1.log"
@@ -184,7 +185,7 @@ GUEST_SHOWS='/^guest: begin/,/^guest: exit/{/^guest: /!s/^/    /p}'
 # /input.  Shows what they print, or what GUEST_SHOWS, a sed script, prints of the
 # console, and keeps that in LOG.  True if the last command was.
 #   GUEST_CPUS, GUEST_MEMORY  the machine's processors (2) and memory in MiB
-#   GUEST_DISK         the image of the disk (default: an empty one of 4 MiB), or
+#   GUEST_DISK         the image of the disk (default: an empty one of 64 MiB), or
 #                      none
 #   GUEST_DEVICE_TREE  what to add to the device tree, on arm64
 #   GUEST_TIMEOUT      how long it may take, in seconds (an hour)
@@ -223,7 +224,7 @@ run_guest() {
 
 	# A disk that the tests may write to; through the DMA API, as on a real
 	# machine.
-	[[ -n ${GUEST_DISK:-} ]] || truncate -s 4M "$disk"
+	[[ -n ${GUEST_DISK:-} ]] || truncate -s 64M "$disk"
 	[[ $disk == none ]] || devices=(
 		-drive "file=$disk,format=raw,if=none,id=disk"
 		-device 'virtio-blk-pci,drive=disk,disable-legacy=on,iommu_platform=on'

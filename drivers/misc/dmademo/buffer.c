@@ -26,6 +26,43 @@ size_t dmademo_max_segment(struct device *dev)
 	return max(ALIGN_DOWN(most, PAGE_SIZE), PAGE_SIZE);
 }
 
+/*
+ * As a driver without the custom DMA ops has pages that it can map one by one, and
+ * that others may hold: no more than the page allocator's largest block.
+ */
+static bool dmademo_own_pages(const struct dmademo_buffer *buf)
+{
+	return buf->dd->way->by_page;
+}
+
+static bool dmademo_own_pages_alloc(struct dmademo_buffer *buf)
+{
+	struct device *dev = buf->dd->dev;
+	unsigned long attrs = DMA_ATTR_NO_WARN;
+
+	/* Nobody would copy to and from a bounce buffer. */
+	if (buf->dd->engine.coherent)
+		attrs |= DMA_ATTR_REQUIRE_COHERENT;
+	buf->cpu_addr = alloc_pages_exact(buf->size, GFP_KERNEL_ACCOUNT |
+					  __GFP_ZERO | __GFP_NOWARN);
+	if (!buf->cpu_addr)
+		return false;
+	buf->region.seg.addr = dma_map_single_attrs(dev, buf->cpu_addr, buf->size,
+						    DMA_BIDIRECTIONAL, attrs);
+	if (dma_mapping_error(dev, buf->region.seg.addr)) {
+		free_pages_exact(buf->cpu_addr, buf->size);
+		return false;
+	}
+	return true;
+}
+
+static void dmademo_own_pages_free(struct dmademo_buffer *buf)
+{
+	dma_unmap_single(buf->dd->dev, buf->region.seg.addr, buf->size,
+			 DMA_BIDIRECTIONAL);
+	free_pages_exact(buf->cpu_addr, buf->size);
+}
+
 /* Gives the memory back.  The caller holds the device's lock. */
 static void dmademo_buffer_revoke(struct dmademo_buffer *buf)
 {
@@ -37,7 +74,9 @@ static void dmademo_buffer_revoke(struct dmademo_buffer *buf)
 		dmademo_import_release(buf);
 		return;
 	}
-	if (buf->flags & DMADEMO_ALLOC_CACHED)
+	if (dmademo_own_pages(buf))
+		dmademo_own_pages_free(buf);
+	else if (buf->flags & DMADEMO_ALLOC_CACHED)
 		dma_free_pages(dd->dev, buf->size, virt_to_page(buf->cpu_addr),
 			       buf->region.seg.addr, DMA_BIDIRECTIONAL);
 	else
@@ -111,6 +150,8 @@ static bool dmademo_buffer_get_memory(struct dmademo_buffer *buf)
 	struct device *dev = buf->dd->dev;
 	struct page *page;
 
+	if (dmademo_own_pages(buf))
+		return dmademo_own_pages_alloc(buf);
 	if (buf->flags & DMADEMO_ALLOC_CACHED) {
 		page = dma_alloc_pages(dev, buf->size, &buf->region.seg.addr,
 				       DMA_BIDIRECTIONAL,

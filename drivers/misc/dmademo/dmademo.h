@@ -182,7 +182,8 @@ void dmademo_engine_quiesce(struct dmademo_engine *engine);
  * @strategy: As in the user API; DMADEMO_STRATEGY_DEFAULT for none.
  * @no_provider: For devices without the custom DMA ops, that is with dma-direct.
  * @by_page: Maps the pages of the kernel's linear mapping, whose attributes have
- *	to be right for the buffer.
+ *	to be right for the buffer.  A device that maps all of its buffers so does
+ *	without the custom DMA ops, and the driver allocates pages by itself.
  * @mode: What the custom DMA ops of a device of that way are asked for.
  * @mmap: Maps the part that the VMA selects, in pages from the buffer's start.
  */

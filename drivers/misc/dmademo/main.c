@@ -159,7 +159,7 @@ static int dmademo_attach(struct dmademo *dd)
 	/* Firmware says what the bus does to addresses, if it is asked. */
 	if (!dev_of_node(dd->dev))
 		config.bus_offset = bus_offset;
-	if (dd->way->no_provider) {
+	if (dd->way->no_provider || dd->way->by_page) {
 		if (config.bus_offset)
 			return dev_err_probe(dd->dev, -EINVAL,
 					     "mmap=%s knows no bus_offset\n",

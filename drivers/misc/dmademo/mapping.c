@@ -316,8 +316,9 @@ bool dmademo_has_plain_pages(const struct dmademo *dd, u32 flags)
 static bool dmademo_way_fits(const struct dmademo *dd,
 			     const struct dmademo_way *way, u32 strategy)
 {
-	if (way->by_page)
-		return way->strategy == strategy;
+	if (way->by_page || dd->way->by_page)
+		return way->strategy == strategy &&
+		       (way == dd->way || !dd->way->by_page);
 	return way->no_provider == dd->way->no_provider &&
 	       way->mode == dd->way->mode &&
 	       (strategy == DMADEMO_STRATEGY_DMA_MMAP ||
@@ -348,8 +349,6 @@ const struct dmademo_way *dmademo_way_by_strategy(struct dmademo *dd,
 	}
 	if (way->by_page && !dmademo_has_plain_pages(dd, flags))
 		return ERR_PTR(-EOPNOTSUPP);
-	if (strategy == DMADEMO_STRATEGY_HUGE && flags & DMADEMO_ALLOC_CACHED)
-		return ERR_PTR(-EOPNOTSUPP);
 	return way;
 }
 
@@ -362,9 +361,7 @@ enum dmademo_mmap_mode dmademo_mmap_mode(struct dmademo *dd)
 	case DMA_CUSTOM_MMAP_HUGE:
 		return DMADEMO_MMAP_HUGE;
 	case DMA_CUSTOM_MMAP_PAGES:
-		if (dmademo_has_plain_pages(dd, 0))
-			return DMADEMO_MMAP_PAGES;
-		fallthrough;
+		return DMADEMO_MMAP_PAGES;
 	default:
 		return DMADEMO_MMAP_PFN;
 	}
@@ -382,7 +379,6 @@ enum dmademo_mmap_mode dmademo_mmap_mode(struct dmademo *dd)
 int dmademo_map(struct dmademo_file *df, struct dmademo_buffer *buf,
 		struct vm_area_struct *vma)
 {
-	const struct vm_operations_struct *vm_ops = vma->vm_ops;
 	const unsigned long pgoff = vma->vm_pgoff;
 	int ret;
 
@@ -403,11 +399,8 @@ int dmademo_map(struct dmademo_file *df, struct dmademo_buffer *buf,
 	if (ret)
 		return ret;
 
-	/*
-	 * Page references keep the memory, and so do the VMA operations of the
-	 * custom DMA ops.  Page frame numbers do not, so hold the buffer.
-	 */
-	if ((vma->vm_flags & VM_PFNMAP) && vma->vm_ops == vm_ops)
+	/* Page frame numbers do not keep the memory, so hold the buffer. */
+	if (vma->vm_flags & VM_PFNMAP)
 		dmademo_vm_hold(buf, vma, &dmademo_vm_ops);
 	if (vma->vm_ops == &dmademo_vm_ops ||
 	    vma->vm_ops == &dmademo_fault_vm_ops)

@@ -4,15 +4,16 @@
  */
 #include <kunit/device.h>
 #include <linux/cma.h>
+#include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/dma-direct.h>
 #include <linux/highmem.h>
+#include <linux/kthread.h>
 #include <linux/memblock.h> /* for max_pfn */
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/nodemask.h>
 #include <linux/pgtable.h>
-#include <linux/rcupdate.h>
 #include <linux/scatterlist.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
@@ -127,7 +128,6 @@ static long free_pages_now(void)
 	long nr = 0;
 	int cpu;
 
-	rcu_barrier(); /* frees what the index no longer needs */
 	for_each_populated_zone(zone) {
 		nr += zone_page_state_snapshot(zone, NR_FREE_PAGES);
 		for_each_online_cpu(cpu)
@@ -162,7 +162,8 @@ static void alloc_is_zeroed(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, memchr_inv(buf->cpu_addr, 0, size));
 }
 
-static void alloc_pages_have_one_reference_each(struct kunit *test)
+/* Each piece of the size of a huge entry is a folio, the others are single pages. */
+static void alloc_folios_have_one_reference_each(struct kunit *test)
 {
 	struct custom_kunit_buffer *buf;
 	size_t off, wrong = 0;
@@ -170,8 +171,16 @@ static void alloc_pages_have_one_reference_each(struct kunit *test)
 	buf = custom_kunit_alloc(test, device_param(test), size_param(test));
 	for (off = 0; off < buf->size; off += PAGE_SIZE) {
 		struct page *page = custom_kunit_page(buf, off);
+		size_t piece = ALIGN_DOWN(off, HUGE_ALIGN);
+		bool large = piece + HUGE_ALIGN <= PAGE_ALIGN(buf->size) &&
+			     get_order(HUGE_ALIGN) <= MAX_PAGE_ORDER;
 
-		if (page_count(page) != 1 || PageCompound(page))
+		if (large ? page_folio(page) !=
+			    page_folio(custom_kunit_page(buf, piece)) ||
+			    folio_size(page_folio(page)) != HUGE_ALIGN :
+			    PageCompound(page))
+			wrong++;
+		if (page_count(page) != 1)
 			wrong++;
 	}
 	KUNIT_EXPECT_EQ(test, 0, wrong);
@@ -241,7 +250,6 @@ static void free_returns_the_memory(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, buf);
 	custom_kunit_free(test, custom_kunit_alloc(test, dev, size));
 	before = free_pages_now();
-	/* All at once, as the index keeps what it has while it has any. */
 	for (i = 0; i < count; i++)
 		buf[i].cpu_addr = dma_alloc_attrs(dev, size, &buf[i].dma_addr,
 						  GFP_KERNEL, 0);
@@ -291,33 +299,33 @@ static void alloc_bus_offset_is_added(struct kunit *test)
 }
 
 /*
- * The last step fails: the place of the buffer in the index is taken.  That is
- * where the one before was; the next is likely to be there too, but need not.
+ * The last step fails: there is a buffer at that bus address.  It is where the one
+ * before was; the next is likely to be there too, but need not.
  */
 static void alloc_survives_a_failure_to_index(struct kunit *test)
 {
 	size_t size = IS_ENABLED(CONFIG_CONTIG_ALLOC) ? SZ_64M : LARGEST;
 	struct device *dev = device_param(test);
-	struct xarray *buffers = &dev->dma_custom->buffers;
+	struct dma_custom *dc = dev->dma_custom;
 	int tries = 10;
 
 	needs_large_buffers(test, size);
 	while (tries--) {
+		struct dma_custom_buffer taken = { .size = PAGE_SIZE };
 		struct custom_kunit_buffer *buf;
 		dma_addr_t dma_addr = 42;
-		unsigned long index;
 		void *cpu_addr;
 		long before;
 
 		buf = custom_kunit_alloc(test, dev, size);
-		index = buf->dma_addr >> PAGE_SHIFT;
+		taken.dma_addr = buf->dma_addr;
 		custom_kunit_free(test, buf);
 		before = free_pages_now();
-		KUNIT_ASSERT_NULL(test, xa_store_irq(buffers, index,
-						     xa_mk_value(1),
-						     GFP_KERNEL));
+		KUNIT_ASSERT_TRUE(test, RB_EMPTY_ROOT(&dc->buffers));
+		rb_link_node(&taken.node, NULL, &dc->buffers.rb_node);
+		rb_insert_color(&taken.node, &dc->buffers);
 		cpu_addr = dma_alloc_attrs(dev, size, &dma_addr, GFP_KERNEL, 0);
-		xa_erase_irq(buffers, index);
+		rb_erase(&taken.node, &dc->buffers);
 		if (!cpu_addr) {
 			KUNIT_EXPECT_EQ(test, 42, (u64)dma_addr);
 			expect_free_pages(test, before);
@@ -640,7 +648,7 @@ static void alloc_survives_each_failure_within(struct kunit *test)
 		failed++;
 	}
 	KUNIT_EXPECT_GT_MSG(test, left, 0, "no end to the allocations");
-	/* On purpose, the bookkeeping and the pages; the index makes do without. */
+	/* On purpose, the bookkeeping and the pages. */
 	KUNIT_EXPECT_GE(test, failed, 3);
 	expect_free_pages(test, before);
 }
@@ -861,11 +869,11 @@ static void expect_live(struct kunit *test, struct custom_kunit_buffer *buf)
 	struct sg_table sgt;
 
 	KUNIT_EXPECT_EQ(test, 1, page_count(custom_kunit_page(buf, 0)));
-	KUNIT_ASSERT_EQ_MSG(test, 0,
+	/* For what is in no buffer there is no such error. */
+	KUNIT_ASSERT_EQ_MSG(test, -ENXIO,
 			    dma_get_sgtable(buf->dev, &sgt, buf->cpu_addr,
-					    buf->dma_addr, buf->size),
+					    buf->dma_addr, buf->size + 1),
 			    "the buffer is gone");
-	sg_free_table(&sgt);
 }
 
 static void free_with_wrong_size(struct kunit *test)
@@ -976,15 +984,76 @@ static void sgtable_past_the_end(struct kunit *test)
 					buf->dma_addr, buf->size + 1));
 }
 
-static void sgtable_of_an_unknown_address(struct kunit *test)
+static void sgtable_of_a_part(struct kunit *test)
 {
 	struct custom_kunit_buffer *buf;
 	struct sg_table sgt;
 
 	buf = custom_kunit_alloc(test, device(test), 5 * PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, 0,
+			dma_get_sgtable(buf->dev, &sgt,
+					buf->cpu_addr + 2 * PAGE_SIZE,
+					buf->dma_addr + 2 * PAGE_SIZE,
+					3 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 1, sgt.nents);
+	KUNIT_EXPECT_EQ(test, 3 * PAGE_SIZE, sgt.sgl->length);
+	KUNIT_EXPECT_PTR_EQ(test, custom_kunit_page(buf, 2 * PAGE_SIZE),
+			    sg_page(sgt.sgl));
+	sg_free_table(&sgt);
 	KUNIT_EXPECT_EQ(test, -ENXIO,
-			dma_get_sgtable(buf->dev, &sgt, buf->cpu_addr,
-					buf->dma_addr + PAGE_SIZE, PAGE_SIZE));
+			dma_get_sgtable(buf->dev, &sgt,
+					buf->cpu_addr + 2 * PAGE_SIZE,
+					buf->dma_addr + 2 * PAGE_SIZE,
+					4 * PAGE_SIZE));
+}
+
+struct racer {
+	struct device		*dev;
+	dma_addr_t		dma_addr;
+	bool			stop;
+	struct completion	done;
+};
+
+static int racer(void *data)
+{
+	struct racer *racer = data;
+	dma_addr_t dma_addr;
+	void *cpu_addr;
+
+	while (!READ_ONCE(racer->stop)) {
+		cpu_addr = dma_alloc_attrs(racer->dev, PAGE_SIZE, &dma_addr,
+					   GFP_KERNEL, 0);
+		if (!cpu_addr)
+			break;
+		WRITE_ONCE(racer->dma_addr, dma_addr);
+		cond_resched();
+		dma_free_attrs(racer->dev, PAGE_SIZE, cpu_addr, dma_addr, 0);
+	}
+	kthread_complete_and_exit(&racer->done, 0);
+}
+
+/* What is looked up may be freed meanwhile: KASAN would see that it was used. */
+static void sgtable_races_with_free(struct kunit *test)
+{
+	struct racer r = { .dev = device(test) };
+	struct task_struct *task;
+	struct sg_table sgt;
+	int i, wrong = 0;
+
+	init_completion(&r.done);
+	task = kthread_run(racer, &r, "dma_custom_kunit");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
+	for (i = 0; i < 10000; i++) {
+		if (dma_get_sgtable(r.dev, &sgt, NULL, READ_ONCE(r.dma_addr),
+				    PAGE_SIZE))
+			wrong++;
+		else
+			sg_free_table(&sgt);
+		cond_resched();
+	}
+	WRITE_ONCE(r.stop, true);
+	wait_for_completion(&r.done);
+	KUNIT_EXPECT_EQ(test, 0, wrong);
 }
 
 struct pages_case {
@@ -1266,7 +1335,7 @@ static void restricted_pool_is_the_only_source(struct kunit *test)
 static struct kunit_case custom_large_cases[] = {
 	KUNIT_CASE(alloc_is_better_than_dma_direct),
 	KUNIT_CASE_PARAM(alloc_is_zeroed, large_gen_params),
-	KUNIT_CASE_PARAM(alloc_pages_have_one_reference_each, large_gen_params),
+	KUNIT_CASE_PARAM(alloc_folios_have_one_reference_each, large_gen_params),
 	KUNIT_CASE_PARAM(alloc_is_aligned, large_gen_params),
 	KUNIT_CASE_PARAM(alloc_addresses_are_of_the_same_memory,
 			 large_gen_params),
@@ -1283,7 +1352,7 @@ static struct kunit_suite custom_large_suite = {
 
 static struct kunit_case custom_buffer_cases[] = {
 	KUNIT_CASE_PARAM(alloc_is_zeroed, buffer_gen_params),
-	KUNIT_CASE_PARAM(alloc_pages_have_one_reference_each, buffer_gen_params),
+	KUNIT_CASE_PARAM(alloc_folios_have_one_reference_each, buffer_gen_params),
 	KUNIT_CASE_PARAM(alloc_is_aligned, buffer_gen_params),
 	KUNIT_CASE_PARAM(alloc_addresses_are_of_the_same_memory,
 			 buffer_gen_params),
@@ -1320,7 +1389,8 @@ static struct kunit_case custom_buffer_cases[] = {
 	KUNIT_CASE(free_on_another_device),
 	KUNIT_CASE(sgtable_is_one_entry),
 	KUNIT_CASE(sgtable_past_the_end),
-	KUNIT_CASE(sgtable_of_an_unknown_address),
+	KUNIT_CASE(sgtable_of_a_part),
+	KUNIT_CASE(sgtable_races_with_free),
 	KUNIT_CASE_PARAM(pages_of_any_size, pages_gen_params),
 	KUNIT_CASE(pages_of_size_0),
 	KUNIT_CASE(pages_freed_wrongly),

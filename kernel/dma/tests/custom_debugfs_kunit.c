@@ -121,7 +121,7 @@ static void buffers_names_a_cma_area(struct kunit *test)
 		kunit_skip(test, "needs a CMA area, boot with cma=64M");
 	dev->cma_area = dev_get_cma_area(dev);
 	expect_line(test, custom_kunit_alloc(test, dev, PAGE_SIZE), "cma",
-		    "pfn", 0);
+		    "pages", 0);
 #else
 	kunit_skip(test, "needs CONFIG_DMA_CMA");
 #endif
@@ -137,7 +137,6 @@ static void buffers_names_dma_direct(struct kunit *test)
 		    "dma-direct", "pfn", 0);
 }
 
-/* dma_mmap_pages() asks nobody. */
 static void buffers_shows_pages(struct kunit *test)
 {
 	struct device *dev = custom_kunit_device(test, NULL);
@@ -147,7 +146,7 @@ static void buffers_shows_pages(struct kunit *test)
 	page = dma_alloc_pages(dev, PAGE_SIZE, &buf.dma_addr, DMA_BIDIRECTIONAL,
 			       GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, page);
-	expect_line(test, &buf, "block", "pfn", 0);
+	expect_line(test, &buf, "block", "pages", 0);
 	dma_free_pages(dev, PAGE_SIZE, page, buf.dma_addr, DMA_BIDIRECTIONAL);
 }
 

@@ -50,6 +50,9 @@ custom_kunit_noncoherent_device(struct kunit *test,
 {
 	struct device *dev = custom_kunit_device(test, cfg);
 
+	if (IS_ENABLED(CONFIG_ARCH_HAS_DMA_ALLOC) ||
+	    IS_ENABLED(CONFIG_DMA_GLOBAL_POOL))
+		kunit_skip(test, "the architecture allocates by itself");
 	custom_kunit_set_coherent(dev, false);
 	if (dev_is_dma_coherent(dev))
 		kunit_skip(test, "all devices are coherent");

@@ -8,6 +8,7 @@
 #include <kunit/platform_device.h>
 #include <kunit/test-bug.h>
 #include <linux/anon_inodes.h>
+#include <linux/dma-direct.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
@@ -27,6 +28,8 @@
 #define SIZE	(PAGES * PAGE_SIZE)
 /* A page in the middle. */
 #define MIDDLE	(PAGES / 2 + 1)
+/* One that is in no folio. */
+#define SINGLE	(PAGES - 2)
 
 /* What the driver behind the mapped file does. */
 struct mapping {
@@ -45,6 +48,10 @@ struct mapping {
 	/* makes the call a second time */
 	bool twice;
 	int second_result;
+	/* makes a call for each half of the VMA */
+	bool halves;
+	/* makes the call with a copy of the VMA */
+	bool copy;
 };
 
 struct mode_case {
@@ -106,6 +113,42 @@ static struct mapping *mapping_param(struct kunit *test)
 	       mapping(test, &mode->cfg);
 }
 
+static int mapping_call(struct mapping *m, struct vm_area_struct *vma)
+{
+	return dma_mmap_attrs(m->buf->dev, vma, m->buf->cpu_addr, m->dma_addr,
+			      m->size, 0);
+}
+
+/* As if there were two buffers. */
+static int mapping_call_for_halves(struct mapping *m,
+				   struct vm_area_struct *vma)
+{
+	const unsigned long start = vma->vm_start, end = vma->vm_end;
+	const unsigned long middle = PAGE_ALIGN((start + end) / 2);
+	int ret;
+
+	vma->vm_end = middle;
+	ret = mapping_call(m, vma);
+	vma->vm_start = middle;
+	vma->vm_end = end;
+	vma->vm_pgoff += PHYS_PFN(middle - start);
+	if (!ret)
+		ret = mapping_call(m, vma);
+	vma->vm_pgoff -= PHYS_PFN(middle - start);
+	vma->vm_start = start;
+	return ret;
+}
+
+static int mapping_call_with_copy(struct mapping *m, struct vm_area_struct *vma)
+{
+	struct vm_area_struct copy = *vma;
+	int ret = mapping_call(m, &copy);
+
+	vm_flags_set(vma, copy.vm_flags);
+	vma->vm_page_prot = copy.vm_page_prot;
+	return ret;
+}
+
 static int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct mapping *m = file->private_data;
@@ -116,12 +159,14 @@ static int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 	vm_flags_set(vma, m->set_flags);
 	if (m->vm_ops_before)
 		vma->vm_ops = m->vm_ops_before;
-	ret = dma_mmap_attrs(m->buf->dev, vma, m->buf->cpu_addr, m->dma_addr,
-			     m->size, 0);
+	if (m->halves)
+		ret = mapping_call_for_halves(m, vma);
+	else if (m->copy)
+		ret = mapping_call_with_copy(m, vma);
+	else
+		ret = mapping_call(m, vma);
 	if (!ret && m->twice)
-		m->second_result = dma_mmap_attrs(m->buf->dev, vma,
-						  m->buf->cpu_addr, m->dma_addr,
-						  m->size, 0);
+		m->second_result = mapping_call(m, vma);
 	if (!ret && m->vm_ops)
 		vma->vm_ops = m->vm_ops;
 	if (!ret)
@@ -342,21 +387,95 @@ static void size_below_the_buffer_limits_the_mapping(struct kunit *test)
 	expect_error(test, -ENXIO, map_shared(test, m, 3 * PAGE_SIZE, 0));
 }
 
-static void unknown_bus_address(struct kunit *test)
+static void part_of_a_buffer_can_be_mapped(struct kunit *test)
+{
+	struct mapping *m = mapping_param(test);
+	void __user *uaddr;
+
+	m->dma_addr += MIDDLE * PAGE_SIZE;
+	m->size = 2 * PAGE_SIZE;
+	uaddr = user_ptr(test, map_shared(test, m, 2 * PAGE_SIZE, 0));
+	expect_page_numbers(test, uaddr, MIDDLE, 2);
+	uaddr = user_ptr(test, map_shared(test, m, PAGE_SIZE, 1));
+	expect_page_numbers(test, uaddr, MIDDLE + 1, 1);
+	expect_error(test, -ENXIO, map_shared(test, m, 2 * PAGE_SIZE, 1));
+}
+
+static void part_past_the_end(struct kunit *test)
 {
 	struct mapping *m = mapping_param(test);
 
-	m->dma_addr += PAGE_SIZE;
-	m->size = PAGE_SIZE;
+	m->dma_addr += MIDDLE * PAGE_SIZE;
+	m->size -= (MIDDLE - 1) * PAGE_SIZE;
 	expect_error(test, -ENXIO, map_shared(test, m, PAGE_SIZE, 0));
 }
 
-static void freed_buffer(struct kunit *test)
+/* Some drivers have memory that they mapped for the device mapped like a buffer. */
+static void streaming_memory_can_be_mapped(struct kunit *test)
 {
 	struct mapping *m = mapping_param(test);
+	struct device *dev = m->buf->dev;
+	unsigned long *addr = kunit_kmalloc(test, 2 * PAGE_SIZE, GFP_KERNEL);
+	void __user *uaddr;
 
-	custom_kunit_free(test, m->buf);
-	expect_error(test, -ENXIO, map_shared(test, m, PAGE_SIZE, 0));
+	KUNIT_ASSERT_NOT_NULL(test, addr);
+	addr[0] = 5;
+	m->dma_addr = dma_map_single(dev, addr, 2 * PAGE_SIZE,
+				     DMA_BIDIRECTIONAL);
+	KUNIT_ASSERT_FALSE(test, dma_mapping_error(dev, m->dma_addr));
+	if (PHYS_PFN(dma_to_phys(dev, m->dma_addr)) !=
+	    PHYS_PFN(virt_to_phys(addr))) {
+		dma_unmap_single(dev, m->dma_addr, 2 * PAGE_SIZE,
+				 DMA_BIDIRECTIONAL);
+		kunit_skip(test, "everything is bounced");
+	}
+	m->size = 2 * PAGE_SIZE;
+	uaddr = (void __user *)map_shared(test, m, 2 * PAGE_SIZE, 0);
+	KUNIT_EXPECT_FALSE(test, IS_ERR(uaddr));
+	if (!IS_ERR(uaddr)) {
+		KUNIT_EXPECT_EQ(test, 5, read_user(test, uaddr));
+		vm_munmap((unsigned long)uaddr, 2 * PAGE_SIZE);
+	}
+	dma_unmap_single(dev, m->dma_addr, 2 * PAGE_SIZE, DMA_BIDIRECTIONAL);
+}
+
+static void halves_can_be_mapped_by_themselves(struct kunit *test)
+{
+	const struct mode_case *mode = test->param_value;
+	struct mapping *m = mapping_param(test);
+
+	if (mode->cfg.mmap == DMA_CUSTOM_MMAP_PFN)
+		kunit_skip(test, "remap_pfn_range() need not do that");
+	m->halves = true;
+	expect_page_numbers(test, map_all(test, m), 0, PAGES);
+}
+
+static void copy_of_the_vma_will_do(struct kunit *test)
+{
+	struct mapping *m = mapping_param(test);
+	void __user *uaddr;
+
+	m->copy = true;
+	uaddr = map_all(test, m);
+	expect_page_numbers(test, uaddr, 0, PAGES);
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap((unsigned long)uaddr, SIZE));
+	KUNIT_EXPECT_EQ(test, 1, page_count(custom_kunit_page(m->buf, 0)));
+}
+
+/* UIO has the number of the mapping there, but for the call. */
+static void offset_may_change_afterwards(struct kunit *test)
+{
+	struct mapping *m = mapping_param(test);
+	void __user *uaddr;
+
+	m->add_pgoff = 1;
+	uaddr = map_all(test, m);
+	expect_page_numbers(test, uaddr, 0, PAGES);
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap((unsigned long)uaddr +
+					   MIDDLE * PAGE_SIZE, PAGE_SIZE));
+	expect_page_numbers(test, uaddr, 0, MIDDLE);
+	expect_page_numbers(test, uaddr + (MIDDLE + 1) * PAGE_SIZE, MIDDLE + 1,
+			    PAGES - MIDDLE - 1);
 }
 
 static void private_writable_is_refused(struct kunit *test)
@@ -397,47 +516,56 @@ static void mapping_neither_grows_nor_is_dumped(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, want, flags_at(test, map_all(test, m)) & want);
 }
 
+/* Those of a mapping of all, and the driver's. */
+static void expect_references(struct kunit *test, struct mapping *m,
+			      unsigned long mappings)
+{
+	unsigned long i, wrong = 0;
+
+	for (i = 0; i < PAGES; i++) {
+		struct folio *folio;
+
+		folio = page_folio(custom_kunit_page(m->buf, i * PAGE_SIZE));
+		if (folio_ref_count(folio) !=
+		    1 + mappings * folio_nr_pages(folio))
+			wrong++;
+	}
+	KUNIT_EXPECT_EQ(test, 0, wrong);
+}
+
 static void pages_hold_a_reference_each(struct kunit *test)
 {
 	struct mapping *m = mapping(test, NULL);
-	unsigned long i, wrong = 0;
 
 	map_all(test, m);
-	for (i = 0; i < PAGES; i++)
-		if (page_count(custom_kunit_page(m->buf, i * PAGE_SIZE)) != 2)
-			wrong++;
-	KUNIT_EXPECT_EQ(test, 0, wrong);
+	expect_references(test, m, 1);
 }
 
 static void pages_are_released_by_munmap(struct kunit *test)
 {
 	struct mapping *m = mapping(test, NULL);
 	void __user *uaddr = map_all(test, m);
-	unsigned long i, wrong = 0;
 
 	KUNIT_ASSERT_EQ(test, 0, vm_munmap((unsigned long)uaddr, SIZE));
-	for (i = 0; i < PAGES; i++)
-		if (page_count(custom_kunit_page(m->buf, i * PAGE_SIZE)) != 1)
-			wrong++;
-	KUNIT_EXPECT_EQ(test, 0, wrong);
+	expect_references(test, m, 0);
 }
 
 static void pages_outlive_the_buffer(struct kunit *test)
 {
 	struct mapping *m = mapping(test, NULL);
 	void __user *uaddr = map_all(test, m);
-	struct page *page = custom_kunit_page(m->buf, 9 * PAGE_SIZE);
+	struct page *page = custom_kunit_page(m->buf, SINGLE * PAGE_SIZE);
 
 	custom_kunit_free(test, m->buf);
 	KUNIT_EXPECT_EQ(test, 1, page_count(page));
-	KUNIT_EXPECT_EQ(test, 9, read_user(test, uaddr + 9 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, SINGLE, read_user(test, uaddr + SINGLE * PAGE_SIZE));
 }
 
 static void pages_go_back_with_the_last_mapping(struct kunit *test)
 {
 	struct mapping *m = mapping(test, NULL);
 	void __user *uaddr = map_all(test, m);
-	struct page *page = custom_kunit_page(m->buf, 9 * PAGE_SIZE);
+	struct page *page = custom_kunit_page(m->buf, SINGLE * PAGE_SIZE);
 
 	get_page(page); /* so that nobody else gets it meanwhile */
 	custom_kunit_free(test, m->buf);
@@ -455,6 +583,8 @@ static int managed_probe(struct platform_device *pdev)
 	int ret;
 
 	dev_set_dma_coherent(&pdev->dev);
+	if (mode->noncoherent)
+		custom_kunit_set_coherent(&pdev->dev, false);
 	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
 	if (ret)
 		return ret;
@@ -487,7 +617,7 @@ static void mapping_outlives_the_driver(struct kunit *test)
 	struct page *page;
 	unsigned long i;
 
-	if (mode->cfg.mmap == DMA_CUSTOM_MMAP_PFN || mode->noncoherent)
+	if (mode->cfg.mmap == DMA_CUSTOM_MMAP_PFN)
 		kunit_skip(test, "the driver has to unmap it first");
 
 	KUNIT_ASSERT_EQ(test, 0,
@@ -505,7 +635,7 @@ static void mapping_outlives_the_driver(struct kunit *test)
 	buf = *platdata;
 	for (i = 0; i < PAGES; i++)
 		*(unsigned long *)(buf.cpu_addr + i * PAGE_SIZE) = i;
-	page = custom_kunit_page(&buf, 9 * PAGE_SIZE);
+	page = custom_kunit_page(&buf, SINGLE * PAGE_SIZE);
 	m.dma_addr = buf.dma_addr;
 	uaddr = map_all(test, &m);
 
@@ -586,7 +716,7 @@ static void mixedmap_vma_gets_pages_or_nothing(struct kunit *test)
 
 	m->set_flags = VM_MIXEDMAP;
 	addr = map_shared(test, m, SIZE, 0);
-	if (mode->cfg.mmap == DMA_CUSTOM_MMAP_PAGES && !mode->noncoherent)
+	if (mode->cfg.mmap != DMA_CUSTOM_MMAP_PFN)
 		KUNIT_EXPECT_EQ(test, 5, read_user(test, user_ptr(test, addr) +
 						   5 * PAGE_SIZE));
 	else
@@ -596,12 +726,8 @@ static void mixedmap_vma_gets_pages_or_nothing(struct kunit *test)
 static void driver_may_set_vm_ops_afterwards(struct kunit *test)
 {
 	static const struct vm_operations_struct vm_ops;
-	const struct mode_case *mode = test->param_value;
 	struct mapping *m = mapping_param(test);
 	void __user *uaddr;
-
-	if (mode->cfg.mmap == DMA_CUSTOM_MMAP_HUGE)
-		kunit_skip(test, "the provider needs vm_ops for itself");
 
 	m->vm_ops = &vm_ops;
 	uaddr = map_all(test, m);
@@ -617,36 +743,8 @@ static void noncoherent_buffer_is_mapped_uncached(struct kunit *test)
 	struct mapping *m = mapping_on(test, dev);
 	void __user *uaddr = map_all(test, m);
 
-	KUNIT_EXPECT_TRUE(test, flags_at(test, uaddr) & VM_PFNMAP);
-	touch(test, uaddr, SIZE);
 	custom_kunit_expect_uncached(test, current->mm, (unsigned long)uaddr,
 				     SIZE);
-}
-
-/* A page of a CMA area that is pinned for long would be moved, but cannot be. */
-static void cma_buffer_is_mapped_by_pfn(struct kunit *test)
-{
-#ifdef CONFIG_DMA_CMA
-	struct device *dev = custom_kunit_device(test, NULL);
-	struct page *page = NULL;
-	struct mapping *m;
-	void __user *uaddr;
-
-	if (!dev_get_cma_area(dev))
-		kunit_skip(test, "needs a CMA area, boot with cma=64M");
-	dev->cma_area = dev_get_cma_area(dev);
-	m = mapping_on(test, dev);
-	if (!is_migrate_cma_page(custom_kunit_page(m->buf, 0)))
-		kunit_skip(test, "needs a larger CMA area");
-	uaddr = map_all(test, m);
-	KUNIT_EXPECT_EQ(test, 5, read_user(test, uaddr + 5 * PAGE_SIZE));
-	KUNIT_EXPECT_TRUE(test, flags_at(test, uaddr) & VM_PFNMAP);
-	KUNIT_EXPECT_EQ(test, -EFAULT,
-			pin_user_pages_fast((unsigned long)uaddr, 1,
-					    FOLL_LONGTERM, &page));
-#else
-	kunit_skip(test, "needs CONFIG_DMA_CMA");
-#endif
 }
 
 static void can_mmap_is_true(struct kunit *test)
@@ -666,8 +764,12 @@ static struct kunit_case custom_mmap_cases[] = {
 	KUNIT_CASE_PARAM(size_over_the_buffer, mode_gen_params),
 	KUNIT_CASE_PARAM(size_below_the_buffer_limits_the_mapping,
 			 mode_gen_params),
-	KUNIT_CASE_PARAM(unknown_bus_address, mode_gen_params),
-	KUNIT_CASE_PARAM(freed_buffer, mode_gen_params),
+	KUNIT_CASE_PARAM(part_of_a_buffer_can_be_mapped, mode_gen_params),
+	KUNIT_CASE_PARAM(part_past_the_end, mode_gen_params),
+	KUNIT_CASE_PARAM(streaming_memory_can_be_mapped, mode_gen_params),
+	KUNIT_CASE_PARAM(halves_can_be_mapped_by_themselves, mode_gen_params),
+	KUNIT_CASE_PARAM(copy_of_the_vma_will_do, mode_gen_params),
+	KUNIT_CASE_PARAM(offset_may_change_afterwards, mode_gen_params),
 	KUNIT_CASE_PARAM(private_writable_is_refused, mode_gen_params),
 	KUNIT_CASE_PARAM(private_read_only_reads_the_buffer, mode_gen_params),
 	KUNIT_CASE_PARAM(private_read_only_stays_read_only, mode_gen_params),
@@ -686,7 +788,6 @@ static struct kunit_case custom_mmap_cases[] = {
 	KUNIT_CASE_PARAM(driver_may_set_vm_ops_afterwards, mode_gen_params),
 	KUNIT_CASE_PARAM(noncoherent_buffer_is_mapped_uncached,
 			 mode_gen_params),
-	KUNIT_CASE(cma_buffer_is_mapped_by_pfn),
 	KUNIT_CASE(can_mmap_is_true),
 	{}
 };
@@ -724,15 +825,6 @@ static void need_any_address(struct kunit *test)
 static bool huge_at(struct kunit *test, void __user *uaddr)
 {
 	return pmd_leaf(custom_kunit_pmd(current->mm, (unsigned long)uaddr));
-}
-
-/* How many page tables of the given level a range needs. */
-static unsigned long tables(void __user *uaddr, size_t size,
-			    unsigned long table_size)
-{
-	unsigned long start = (unsigned long)uaddr;
-
-	return (start + size - 1) / table_size - start / table_size + 1;
 }
 
 /* A buffer of three huge entries and a page. */
@@ -777,25 +869,17 @@ static void huge_entries_map_the_buffer(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, huge_at(test, uaddr + 3 * PMD_SIZE));
 }
 
-static void huge_one_fault_fills_the_table(struct kunit *test)
+static void huge_entries_take_no_fault(struct kunit *test)
 {
 	struct mapping *m;
-	void __user *uaddr;
 
 	need_huge_entries(test);
 	m = huge_mapping(test);
-	uaddr = map_huge(test, m);
-	/* In the middle, so that the table is filled to both sides. */
-	KUNIT_EXPECT_EQ(test, 1, touch(test, uaddr + PMD_SIZE, PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, tables(uaddr, 3 * PMD_SIZE, PUD_SIZE) - 1,
-			touch(test, uaddr, 3 * PMD_SIZE));
-	/* the ragged end */
-	KUNIT_EXPECT_EQ(test, 1,
-			touch(test, uaddr + 3 * PMD_SIZE, PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 0, touch(test, map_huge(test, m), HUGE_SIZE));
 }
 
-/* But where the CPU does not set the dirty bit, the first write has to. */
-static void huge_write_takes_no_more_faults(struct kunit *test)
+/* But where the CPU does not set the dirty bit, the first write does. */
+static void huge_write_takes_no_fault(struct kunit *test)
 {
 	struct mapping *m;
 	void __user *uaddr;
@@ -807,12 +891,11 @@ static void huge_write_takes_no_more_faults(struct kunit *test)
 	faults = current->min_flt;
 	KUNIT_ASSERT_EQ(test, 0, copy_to_user(uaddr, &val, sizeof(val)));
 	KUNIT_ASSERT_EQ(test, 0, copy_to_user(uaddr, &val, sizeof(val)));
-	KUNIT_EXPECT_LE(test, current->min_flt - faults, 2);
+	KUNIT_EXPECT_LE(test, current->min_flt - faults, 1);
 	KUNIT_EXPECT_EQ(test, val, *(unsigned long *)m->buf->cpu_addr);
 }
 
-/* Each fault fills a table, where there are no huge entries too. */
-static void huge_ragged_ends_take_a_fault_each(struct kunit *test)
+static void huge_ragged_ends_are_single_pages(struct kunit *test)
 {
 	struct mapping *m = huge_mapping(test);
 	unsigned long len = 2 * PMD_SIZE - 2 * PAGE_SIZE;
@@ -820,8 +903,6 @@ static void huge_ragged_ends_take_a_fault_each(struct kunit *test)
 
 	/* One page into a huge entry, up to one page before another's end. */
 	uaddr = user_ptr(test, map_shared(test, m, len, 1));
-	KUNIT_EXPECT_EQ(test, tables(uaddr, len, PMD_SIZE),
-			touch(test, uaddr, len));
 	expect_page_numbers(test, uaddr, 1, len / PAGE_SIZE);
 	KUNIT_EXPECT_FALSE(test, huge_at(test, uaddr));
 	KUNIT_EXPECT_FALSE(test, huge_at(test, uaddr + len - PAGE_SIZE));
@@ -888,11 +969,9 @@ static void huge_hole_leaves_its_neighbours(struct kunit *test)
 static void huge_pages_outlive_the_buffer(struct kunit *test)
 {
 	struct mapping *m = huge_mapping(test);
-	struct page *page = custom_kunit_page(m->buf, 9 * PAGE_SIZE);
 	void __user *uaddr = map_huge(test, m);
 
 	custom_kunit_free(test, m->buf);
-	KUNIT_EXPECT_EQ(test, 1, page_count(page));
 	expect_page_numbers(test, uaddr, 0, HUGE_SIZE / PAGE_SIZE);
 }
 
@@ -909,25 +988,29 @@ static void huge_pages_outlive_the_device(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, vm_munmap((unsigned long)uaddr, HUGE_SIZE));
 }
 
-static void huge_pages_go_back_with_the_last_mapping(struct kunit *test)
+static void huge_folio_has_a_reference_per_entry(struct kunit *test)
 {
-	struct mapping *m = huge_mapping(test);
-	struct page *page = custom_kunit_page(m->buf, 9 * PAGE_SIZE);
-	void __user *one = map_huge(test, m), *two = map_huge(test, m);
+	struct mapping *m;
+	void __user *one, *two;
+	struct folio *folio;
 
-	get_page(page); /* so that nobody else gets it meanwhile */
-	touch(test, one, HUGE_SIZE);
-	custom_kunit_free(test, m->buf);
+	need_huge_entries(test);
+	m = huge_mapping(test);
+	folio = page_folio(custom_kunit_page(m->buf, 0));
+	one = map_huge(test, m);
+	two = map_huge(test, m);
+	KUNIT_EXPECT_EQ(test, 3, folio_ref_count(folio));
 	KUNIT_ASSERT_EQ(test, 0, vm_munmap((unsigned long)one, HUGE_SIZE));
-	KUNIT_EXPECT_EQ(test, 2, page_count(page));
-	/* Two parts are two references. */
+	KUNIT_EXPECT_EQ(test, 2, folio_ref_count(folio));
+	/* Split, without a page. */
 	KUNIT_ASSERT_EQ(test, 0, vm_munmap((unsigned long)two + PAGE_SIZE,
 					   PAGE_SIZE));
+	KUNIT_EXPECT_FALSE(test, huge_at(test, two));
+	KUNIT_EXPECT_EQ(test, HUGE_PAGES, folio_ref_count(folio));
 	KUNIT_ASSERT_EQ(test, 0, vm_munmap((unsigned long)two, PAGE_SIZE));
-	KUNIT_EXPECT_EQ(test, 2, page_count(page));
+	KUNIT_EXPECT_EQ(test, HUGE_PAGES - 1, folio_ref_count(folio));
 	KUNIT_ASSERT_EQ(test, 0, vm_munmap((unsigned long)two, HUGE_SIZE));
-	KUNIT_EXPECT_EQ(test, 1, page_count(page));
-	put_page(page);
+	KUNIT_EXPECT_EQ(test, 1, folio_ref_count(folio));
 }
 
 /* Not before, however often it is mapped and unmapped. */
@@ -985,76 +1068,72 @@ static void huge_mapping_of_a_leaked_buffer(struct kunit *test)
 	__free_page(page);
 }
 
-static void huge_cma_buffer_outlives_free(struct kunit *test)
-{
-#ifdef CONFIG_DMA_CMA
-	struct device *dev = custom_kunit_device(test, &huge_mode);
-	struct mapping *m;
-	void __user *uaddr;
-	struct page *page;
-
-	if (!dev_get_cma_area(dev))
-		kunit_skip(test, "needs a CMA area, boot with cma=64M");
-	dev->cma_area = dev_get_cma_area(dev);
-	m = mapping_on(test, dev);
-	page = custom_kunit_page(m->buf, 0);
-	if (!is_migrate_cma_page(page))
-		kunit_skip(test, "needs a larger CMA area");
-	uaddr = map_all(test, m);
-	custom_kunit_free(test, m->buf);
-	KUNIT_EXPECT_EQ(test, 1, page_count(page));
-	expect_page_numbers(test, uaddr, 0, PAGES);
-	KUNIT_EXPECT_EQ(test, 0, vm_munmap((unsigned long)uaddr, SIZE));
-#else
-	kunit_skip(test, "needs CONFIG_DMA_CMA");
-#endif
-}
-
-static void huge_pages_cannot_be_pinned(struct kunit *test)
+static void huge_pages_can_be_pinned(struct kunit *test)
 {
 	struct mapping *m = huge_mapping(test);
 	void __user *uaddr = map_huge(test, m);
 	struct page *page;
 
-	touch(test, uaddr, HUGE_SIZE);
-	KUNIT_EXPECT_EQ(test, -EFAULT,
-			pin_user_pages_fast((unsigned long)uaddr, 1, FOLL_WRITE,
+	KUNIT_ASSERT_EQ(test, 1,
+			pin_user_pages_fast((unsigned long)uaddr + 9 * PAGE_SIZE,
+					    1, FOLL_WRITE | FOLL_LONGTERM,
 					    &page));
+	KUNIT_EXPECT_PTR_EQ(test, custom_kunit_page(m->buf, 9 * PAGE_SIZE),
+			    page);
+	unpin_user_page(page);
 }
 
-static void huge_is_a_pfn_mapping(struct kunit *test)
+static void huge_is_no_pfn_mapping(struct kunit *test)
 {
 	struct mapping *m = huge_mapping(test);
 
-	KUNIT_EXPECT_EQ(test, VM_PFNMAP,
+	KUNIT_EXPECT_EQ(test, VM_MIXEDMAP,
 			flags_at(test, map_huge(test, m)) &
 			(VM_PFNMAP | VM_MIXEDMAP | VM_IO));
 }
 
-static void huge_in_a_pfnmap_vma(struct kunit *test)
+static void huge_memory_is_in_the_books(struct kunit *test)
 {
 	struct mapping *m = huge_mapping(test);
-	struct page *page = custom_kunit_page(m->buf, 0);
+	unsigned long before;
+	void __user *uaddr;
+
+	KUNIT_ASSERT_EQ(test, 0, kunit_attach_mm());
+	before = get_mm_rss_sum(current->mm);
+	uaddr = map_huge(test, m);
+	KUNIT_EXPECT_EQ(test, HUGE_SIZE / PAGE_SIZE,
+			get_mm_rss_sum(current->mm) - before);
+	KUNIT_ASSERT_EQ(test, 0, vm_munmap((unsigned long)uaddr + PAGE_SIZE,
+					   PMD_SIZE));
+	KUNIT_EXPECT_EQ(test, (HUGE_SIZE - PMD_SIZE) / PAGE_SIZE,
+			get_mm_rss_sum(current->mm) - before);
+	KUNIT_ASSERT_EQ(test, 0, vm_munmap((unsigned long)uaddr, HUGE_SIZE));
+	KUNIT_EXPECT_EQ(test, before, get_mm_rss_sum(current->mm));
+}
+
+static void huge_in_a_pfnmap_vma_is_pfns(struct kunit *test)
+{
+	struct mapping *m = huge_mapping(test);
 	void __user *uaddr;
 
 	m->set_flags = VM_PFNMAP;
 	uaddr = map_huge(test, m);
-	custom_kunit_free(test, m->buf);
-	KUNIT_EXPECT_EQ(test, 1, page_count(page));
+	KUNIT_EXPECT_EQ(test, 1, page_count(custom_kunit_page(m->buf, 0)));
 	expect_page_numbers(test, uaddr, 0, HUGE_SIZE / PAGE_SIZE);
 }
 
-static void huge_with_vm_ops_gets_pfns(struct kunit *test)
+static void huge_goes_with_vm_ops(struct kunit *test)
 {
 	static const struct vm_operations_struct vm_ops;
-	struct mapping *m = huge_mapping(test);
+	struct mapping *m;
 	void __user *uaddr;
 
+	need_huge_entries(test);
+	m = huge_mapping(test);
 	m->vm_ops_before = &vm_ops;
 	uaddr = map_huge(test, m);
-	/* All there: there is nobody to ask for more. */
 	expect_page_numbers(test, uaddr, 0, HUGE_SIZE / PAGE_SIZE);
-	KUNIT_EXPECT_TRUE(test, flags_at(test, uaddr) & VM_PFNMAP);
+	KUNIT_EXPECT_TRUE(test, huge_at(test, uaddr));
 }
 
 static void huge_second_call_is_refused(struct kunit *test)
@@ -1064,23 +1143,6 @@ static void huge_second_call_is_refused(struct kunit *test)
 	m->twice = true;
 	expect_page_numbers(test, map_huge(test, m), 0, HUGE_SIZE / PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, -EBUSY, m->second_result);
-}
-
-/* The driver put back the offset that it had taken off before the call. */
-static void huge_offset_that_changes_shows_nothing_else(struct kunit *test)
-{
-	struct mapping *m = huge_mapping(test);
-	void __user *uaddr;
-	unsigned long val;
-
-	m->add_pgoff = HUGE_SIZE / PAGE_SIZE - 1;
-	uaddr = map_huge(test, m);
-	KUNIT_EXPECT_NE(test, 0, copy_from_user(&val, uaddr, sizeof(val)));
-	KUNIT_EXPECT_NE(test, 0, copy_from_user(&val, uaddr + PMD_SIZE,
-						sizeof(val)));
-	KUNIT_EXPECT_NE(test, 0,
-			copy_from_user(&val, uaddr + HUGE_SIZE - PAGE_SIZE,
-				       sizeof(val)));
 }
 
 static void unmapped_area_suits_the_offset(struct kunit *test)
@@ -1119,26 +1181,25 @@ static void unmapped_area_has_its_limits(struct kunit *test)
 
 static struct kunit_case custom_huge_cases[] = {
 	KUNIT_CASE(huge_entries_map_the_buffer),
-	KUNIT_CASE(huge_one_fault_fills_the_table),
-	KUNIT_CASE(huge_write_takes_no_more_faults),
-	KUNIT_CASE(huge_ragged_ends_take_a_fault_each),
+	KUNIT_CASE(huge_entries_take_no_fault),
+	KUNIT_CASE(huge_write_takes_no_fault),
+	KUNIT_CASE(huge_ragged_ends_are_single_pages),
 	KUNIT_CASE(huge_middle_of_a_ragged_mapping_is_huge),
 	KUNIT_CASE(huge_address_that_does_not_suit),
 	KUNIT_CASE(huge_entries_can_be_forbidden),
 	KUNIT_CASE(huge_hole_leaves_its_neighbours),
 	KUNIT_CASE(huge_pages_outlive_the_buffer),
 	KUNIT_CASE(huge_pages_outlive_the_device),
-	KUNIT_CASE(huge_pages_go_back_with_the_last_mapping),
+	KUNIT_CASE(huge_folio_has_a_reference_per_entry),
 	KUNIT_CASE(huge_buffer_outlives_its_mappings),
 	KUNIT_CASE(huge_mapping_that_fails_holds_nothing),
 	KUNIT_CASE(huge_mapping_of_a_leaked_buffer),
-	KUNIT_CASE(huge_cma_buffer_outlives_free),
-	KUNIT_CASE(huge_pages_cannot_be_pinned),
-	KUNIT_CASE(huge_is_a_pfn_mapping),
-	KUNIT_CASE(huge_in_a_pfnmap_vma),
-	KUNIT_CASE(huge_with_vm_ops_gets_pfns),
+	KUNIT_CASE(huge_pages_can_be_pinned),
+	KUNIT_CASE(huge_is_no_pfn_mapping),
+	KUNIT_CASE(huge_memory_is_in_the_books),
+	KUNIT_CASE(huge_in_a_pfnmap_vma_is_pfns),
+	KUNIT_CASE(huge_goes_with_vm_ops),
 	KUNIT_CASE(huge_second_call_is_refused),
-	KUNIT_CASE(huge_offset_that_changes_shows_nothing_else),
 	KUNIT_CASE(unmapped_area_suits_the_offset),
 	KUNIT_CASE(unmapped_area_takes_a_hint),
 	KUNIT_CASE(unmapped_area_has_its_limits),

@@ -436,13 +436,15 @@ TEST_F(dmademo, free_in_read_only_memory)
 	EXPECT_EQ(-ENOENT, demo_call(self->fd, DMADEMO_IOC_FREE, arg));
 }
 
-TEST_F(dmademo, alloc_cached_not_huge)
+TEST_F(dmademo, alloc_cached_for_huge_entries)
 {
 	struct dmademo_alloc alloc;
+	struct dmademo_info info;
 
-	EXPECT_EQ(-EOPNOTSUPP, demo_alloc_as(self->fd, self->size,
-					     DMADEMO_STRATEGY_HUGE,
-					     DMADEMO_ALLOC_CACHED, &alloc));
+	ASSERT_EQ(0, demo_info(self->fd, &info));
+	EXPECT_EQ(info.mmap_mode == DMADEMO_MMAP_HUGE ? 0 : -EOPNOTSUPP,
+		  demo_alloc_as(self->fd, self->size, DMADEMO_STRATEGY_HUGE,
+				DMADEMO_ALLOC_CACHED, &alloc));
 }
 
 TEST_F(dmademo, alloc_write_combine)

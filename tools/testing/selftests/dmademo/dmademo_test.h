@@ -57,6 +57,26 @@ static inline int is_filled(const unsigned char *p, unsigned char value,
 	return 1;
 }
 
+/* The first word of each page is its number. */
+static inline void number_pages(unsigned char *p, size_t first, size_t pages)
+{
+	size_t i;
+
+	for (i = 0; i < pages; i++)
+		*(size_t *)(p + i * page_size) = first + i;
+}
+
+static inline int are_numbered(unsigned char *p, size_t first, size_t pages)
+{
+	size_t i;
+
+	for (i = 0; i < pages; i++)
+		if (__atomic_load_n((size_t *)(p + i * page_size),
+				    __ATOMIC_RELAXED) != first + i)
+			return 0;
+	return 1;
+}
+
 /* The signal that an access is answered with, 0 if it works. */
 static inline int access_signal(unsigned char *p, int write)
 {

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash
+# Run in the guest by scripts/drivers: tests/drivers/mappings_test, with the names of
+# the devices whose buffers it asks for.
+mount -t debugfs debugfs /sys/kernel/debug
+insmod /bin/uio_dmem_device.ko || exit 1
+# pci_device DRIVER
+pci_device() { cd "/sys/bus/pci/drivers/$1" && echo 0000:*; }
+USB=$(pci_device xhci_hcd) SOUND=$(pci_device snd_intel8x0)
+export USB SOUND DISK=/dev/vda
+# It takes a while until the disk has been found.
+tries=0
+until [ -e /dev/bus/usb/001/002 ]; do
+	tries=$((tries + 1))
+	[ $tries -lt 60 ] || { echo "FAIL: no USB disk"; exit 1; }
+	sleep 1
+done
+mappings_test || exit 1
+rmmod uio_dmem_device

@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Drivers of the tree that map DMA buffers into user space, each in a way of its
+ * own, as they are: UIO, V4L2, usbfs and ALSA.  What is mapped has to be the memory
+ * that the device sees; on the custom DMA ops (CUSTOM=1 in the environment) it can
+ * be pinned, is there until its last user is gone, and goes back then.
+ *
+ * DISK names a block device whose first MiB may be overwritten.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/usbdevice_fs.h>
+#include <linux/videodev2.h>
+#include <sound/asound.h>
+
+#include "kselftest_harness.h"
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof(*(a)))
+#define KIB ((size_t)1 << 10)
+#define MIB (KIB * KIB)
+
+static size_t page_size;
+static int custom;
+static int disk;
+
+static void set_up(void)
+{
+	page_size = sysconf(_SC_PAGESIZE);
+	custom = !!getenv("CUSTOM");
+	disk = open(getenv("DISK") ?: "/dev/vda", O_RDWR | O_DIRECT);
+}
+
+/* Live buffers of a device, -1 if it is not on the custom DMA ops. */
+static int buffers(const char *device)
+{
+	char path[128], line[128];
+	int n = -1; /* the headings */
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/dma_custom/%s/buffers",
+		 device);
+	f = fopen(path, "re");
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f))
+		n++;
+	fclose(f);
+	return n;
+}
+
+/* The page frame that is mapped there, 0 if none is. */
+static uint64_t pfn_of(const void *p)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	uint64_t entry = 0;
+
+	if (fd < 0 || pread(fd, &entry, sizeof(entry),
+			    (uintptr_t)p / page_size * sizeof(entry)) !=
+			      sizeof(entry))
+		entry = 0;
+	close(fd);
+	return entry >> 63 ? entry & ((1ULL << 55) - 1) : 0;
+}
+
+/* Are all pages mapped to those that follow each other from the first? */
+static int is_contiguous(const unsigned char *p, size_t size)
+{
+	const uint64_t first = pfn_of(p);
+	size_t i;
+
+	for (i = 0; i < size / page_size; i++)
+		if (pfn_of(p + i * page_size) != first + i)
+			return 0;
+	return first != 0;
+}
+
+/* Straight to the disk and back: 0, or a negative errno. */
+static int to_disk(unsigned char *p, size_t size)
+{
+	void *copy = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int ret = 0;
+
+	if (pwrite(disk, p, size, 0) != (ssize_t)size)
+		ret = -errno;
+	else if (pread(disk, copy, size, 0) != (ssize_t)size ||
+		 memcmp(copy, p, size))
+		ret = -EIO;
+	munmap(copy, size);
+	return ret;
+}
+
+static void number(unsigned char *p, size_t size, uint64_t first)
+{
+	size_t i;
+
+	for (i = 0; i < size / sizeof(first); i++)
+		((uint64_t *)p)[i] = first + i;
+}
+
+static int is_numbered(const unsigned char *p, size_t size, uint64_t first)
+{
+	size_t i;
+
+	for (i = 0; i < size / sizeof(first); i++)
+		if (((const uint64_t *)p)[i] != first + i)
+			return 0;
+	return 1;
+}
+
+/* A child sees the same, and leaves it there. */
+static int child_sees(const unsigned char *p, size_t size, uint64_t first)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(!is_numbered(p, size, first));
+	return waitpid(pid, &status, 0) == pid && !status;
+}
+
+/* Map 1 begins with its own first page, though its offset is that of the second. */
+TEST(uio)
+{
+	static const size_t sizes[] = { 64 * KIB, 2 * MIB + 64 * KIB };
+	unsigned char *p[ARRAY_LEN(sizes)];
+	size_t i;
+	int fd;
+
+	set_up();
+	fd = open("/dev/uio0", O_RDWR);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(custom ? 2 : -1, buffers("uio_dmem_genirq"));
+	for (i = 0; i < ARRAY_LEN(sizes); i++) {
+		p[i] = mmap(NULL, sizes[i], PROT_READ | PROT_WRITE, MAP_SHARED,
+			    fd, i * page_size);
+		ASSERT_NE(MAP_FAILED, p[i]);
+		EXPECT_TRUE(is_contiguous(p[i], sizes[i]));
+		number(p[i], sizes[i], i << 32);
+	}
+	for (i = 0; i < ARRAY_LEN(sizes); i++) {
+		/* The buffer from its first byte: all of it is aligned. */
+		if (sizes[i] >= 2 * MIB)
+			EXPECT_EQ(0, pfn_of(p[i]) % (2 * MIB / page_size));
+		EXPECT_TRUE(is_numbered(p[i], sizes[i], i << 32));
+		EXPECT_TRUE(child_sees(p[i], sizes[i], i << 32));
+		EXPECT_EQ(custom ? 0 : -EFAULT, to_disk(p[i], sizes[i]));
+	}
+	/* Each mapping has the file, and this the buffers. */
+	close(fd);
+	EXPECT_TRUE(is_numbered(p[1], sizes[1], 1ULL << 32));
+	ASSERT_EQ(0, munmap(p[0], sizes[0]));
+	ASSERT_EQ(0, munmap(p[1] + 64 * KIB, 64 * KIB));
+	EXPECT_EQ(custom ? 2 : -1, buffers("uio_dmem_genirq"));
+	ASSERT_EQ(0, munmap(p[1], 64 * KIB));
+	ASSERT_EQ(0, munmap(p[1] + 128 * KIB, sizes[1] - 128 * KIB));
+	EXPECT_EQ(custom ? 0 : -1, buffers("uio_dmem_genirq"));
+}
+
+static int open_camera(void)
+{
+	struct v4l2_capability cap;
+	char path[32];
+	int i, fd;
+
+	for (i = 0; i < 64; i++) {
+		snprintf(path, sizeof(path), "/dev/video%d", i);
+		fd = open(path, O_RDWR);
+		if (fd < 0)
+			continue;
+		if (!ioctl(fd, VIDIOC_QUERYCAP, &cap) &&
+		    !strcmp((char *)cap.driver, "vivid") &&
+		    cap.device_caps & V4L2_CAP_VIDEO_CAPTURE)
+			return fd;
+		close(fd);
+	}
+	return -1;
+}
+
+#define FRAMES 3
+
+FIXTURE(camera) {
+	int fd;
+};
+
+FIXTURE_VARIANT(camera) {
+	uint8_t flags;
+};
+
+/* dma_alloc_attrs() */
+FIXTURE_VARIANT_ADD(camera, coherent) {
+	.flags = 0,
+};
+
+/* dma_alloc_noncontiguous() */
+FIXTURE_VARIANT_ADD(camera, noncoherent) {
+	.flags = V4L2_MEMORY_FLAG_NON_COHERENT,
+};
+
+FIXTURE_SETUP(camera)
+{
+	set_up();
+	self->fd = open_camera();
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(camera)
+{
+}
+
+/* vb2 sets vm_ops after dma_mmap_attrs(), and frees with the last of the VMAs. */
+TEST_F(camera, frames)
+{
+	struct v4l2_requestbuffers request = {
+		.count = FRAMES,
+		.type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
+		.memory = V4L2_MEMORY_MMAP,
+		.flags = variant->flags,
+	};
+	struct v4l2_buffer b;
+	unsigned char *p[FRAMES];
+	int type = V4L2_BUF_TYPE_VIDEO_CAPTURE, i;
+	size_t size = 0;
+
+	ASSERT_EQ(0, ioctl(self->fd, VIDIOC_REQBUFS, &request));
+	ASSERT_EQ(FRAMES, request.count);
+	EXPECT_EQ(custom ? FRAMES : -1, buffers("vivid.0"));
+	for (i = 0; i < FRAMES; i++) {
+		b = (struct v4l2_buffer){
+			.index = i, .type = type, .memory = V4L2_MEMORY_MMAP,
+		};
+		ASSERT_EQ(0, ioctl(self->fd, VIDIOC_QUERYBUF, &b));
+		size = b.length / page_size * page_size;
+		p[i] = mmap(NULL, b.length, PROT_READ | PROT_WRITE, MAP_SHARED,
+			    self->fd, b.m.offset);
+		ASSERT_NE(MAP_FAILED, p[i]);
+		EXPECT_TRUE(is_contiguous(p[i], size));
+		ASSERT_EQ(0, ioctl(self->fd, VIDIOC_QBUF, &b));
+	}
+	ASSERT_EQ(0, ioctl(self->fd, VIDIOC_STREAMON, &type));
+	for (i = 0; i < FRAMES; i++) {
+		b = (struct v4l2_buffer){
+			.type = type, .memory = V4L2_MEMORY_MMAP,
+		};
+		ASSERT_EQ(0, ioctl(self->fd, VIDIOC_DQBUF, &b));
+		/* A test picture: neither nothing nor all the same. */
+		EXPECT_NE(0, memcmp(p[b.index], p[b.index] + 1, size - 1));
+		EXPECT_EQ(custom ? 0 : -EFAULT,
+			  to_disk(p[b.index], size < MIB ? size : MIB));
+	}
+	ASSERT_EQ(0, ioctl(self->fd, VIDIOC_STREAMOFF, &type));
+
+	/* Frees the buffers but for those that are mapped, and so does close(). */
+	for (i = 0; i < FRAMES; i++)
+		number(p[i], size, (uint64_t)i << 32);
+	request.count = 0;
+	ASSERT_EQ(0, ioctl(self->fd, VIDIOC_REQBUFS, &request));
+	close(self->fd);
+	for (i = 0; i < FRAMES; i++) {
+		EXPECT_TRUE(child_sees(p[i], size, (uint64_t)i << 32));
+		EXPECT_TRUE(is_numbered(p[i], size, (uint64_t)i << 32));
+		ASSERT_EQ(0, munmap(p[i], page_size));
+		EXPECT_EQ(custom ? FRAMES - i : -1, buffers("vivid.0"));
+		ASSERT_EQ(0, munmap(p[i] + page_size, b.length - page_size));
+		EXPECT_EQ(custom ? FRAMES - i - 1 : -1, buffers("vivid.0"));
+	}
+}
+
+#define BULK_IN 0x81
+#define BULK_OUT 0x02
+#define INQUIRY_LENGTH 36
+
+/* QEMU's disk, whose interface number 0 has one way in and one way out. */
+static int open_usb_disk(void)
+{
+	struct dirent *entry;
+	unsigned int zero = 0;
+	char path[300];
+	DIR *dir;
+	int fd = -1;
+
+	dir = opendir("/dev/bus/usb/001");
+	while (dir && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/dev/bus/usb/001/%s",
+			 entry->d_name);
+		fd = open(path, O_RDWR);
+		if (fd >= 0 && strcmp(entry->d_name, "001") &&
+		    !ioctl(fd, USBDEVFS_CLAIMINTERFACE, &zero))
+			break;
+		if (fd >= 0)
+			close(fd);
+		fd = -1;
+	}
+	if (dir)
+		closedir(dir);
+	return fd;
+}
+
+/* Bytes that went in or out, or a negative errno. */
+static int bulk(int fd, int endpoint, void *buffer, int length)
+{
+	struct usbdevfs_urb urb = {
+		.type = USBDEVFS_URB_TYPE_BULK,
+		.endpoint = endpoint,
+		.buffer = buffer,
+		.buffer_length = length,
+	}, *done;
+
+	if (ioctl(fd, USBDEVFS_SUBMITURB, &urb) ||
+	    ioctl(fd, USBDEVFS_REAPURB, &done))
+		return -errno;
+	return done->status ?: done->actual_length;
+}
+
+/* usbfs allocates in mmap(), and sets VM_IO and vm_ops after dma_mmap_coherent(). */
+TEST(usbfs)
+{
+	/* An INQUIRY to a disk. */
+	static const unsigned char command[31] = {
+		'U', 'S', 'B', 'C', 1, 2, 3, 4, INQUIRY_LENGTH, 0, 0, 0, 0x80,
+		0, 6, 0x12, 0, 0, 0, INQUIRY_LENGTH,
+	};
+	const size_t size = 2 * MIB + 3 * 4096;
+	const char *device = getenv("USB");
+	int fd, before;
+	unsigned char *p;
+
+	set_up();
+	fd = open_usb_disk();
+	ASSERT_LE(0, fd);
+	ASSERT_NE(NULL, device);
+	before = buffers(device);
+	ASSERT_EQ(custom, before >= 0);
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, p);
+	EXPECT_EQ(custom ? before + 1 : -1, buffers(device));
+	EXPECT_TRUE(is_contiguous(p, size));
+
+	/* The device reads and writes the mapping's memory. */
+	memcpy(p + MIB, command, sizeof(command));
+	EXPECT_EQ((int)sizeof(command),
+		  bulk(fd, BULK_OUT, p + MIB, sizeof(command)));
+	EXPECT_EQ(INQUIRY_LENGTH,
+		  bulk(fd, BULK_IN, p + 2 * MIB + 100, INQUIRY_LENGTH));
+	EXPECT_EQ(0, memcmp(p + 2 * MIB + 108, "QEMU", 4));
+	EXPECT_EQ(13, bulk(fd, BULK_IN, p, 13));
+	EXPECT_EQ(0, memcmp(p, "USBS\1\2\3\4", 8));
+
+	number(p, size, 0);
+	EXPECT_EQ(custom ? 0 : -EFAULT, to_disk(p, MIB));
+	EXPECT_TRUE(child_sees(p, size, 0));
+	close(fd);
+	EXPECT_TRUE(is_numbered(p, size, 0));
+	ASSERT_EQ(0, munmap(p, size - 4096));
+	EXPECT_EQ(custom ? before + 1 : -1, buffers(device));
+	EXPECT_TRUE(is_numbered(p + size - 4096, 4096, (size - 4096) / 8));
+	ASSERT_EQ(0, munmap(p + size - 4096, 4096));
+	EXPECT_EQ(before, buffers(device));
+}
+
+static void set_interval(struct snd_pcm_hw_params *params, int what,
+			 unsigned int value)
+{
+	params->intervals[what - SNDRV_PCM_HW_PARAM_FIRST_INTERVAL] =
+		(struct snd_interval){ .min = value, .max = value,
+				       .integer = 1 };
+}
+
+static void set_mask(struct snd_pcm_hw_params *params, int what,
+		     unsigned int value)
+{
+	struct snd_mask *mask =
+		&params->masks[what - SNDRV_PCM_HW_PARAM_FIRST_MASK];
+
+	memset(mask, 0, sizeof(*mask));
+	mask->bits[value / 32] = 1U << value % 32;
+}
+
+/* ALSA has vm_ops before it calls dma_mmap_coherent(). */
+TEST(alsa)
+{
+	const unsigned int channels = 2, bytes = 2, periods = 4, frames = 4096;
+	const size_t size = periods * frames * channels * bytes;
+	struct snd_pcm_hw_params params;
+	struct snd_pcm_sync_ptr sync = {
+		.flags = SNDRV_PCM_SYNC_PTR_APPL | SNDRV_PCM_SYNC_PTR_HWSYNC,
+	};
+	const char *device = getenv("SOUND");
+	unsigned char *p;
+	int fd, i;
+
+	set_up();
+	fd = open("/dev/snd/pcmC0D0p", O_RDWR);
+	ASSERT_LE(0, fd);
+	ASSERT_NE(NULL, device);
+	memset(&params, 0xff, sizeof(params));
+	params.flags = 0;
+	params.info = 0;
+	for (i = 0; i < (int)ARRAY_LEN(params.intervals); i++)
+		params.intervals[i] = (struct snd_interval){ .max = ~0U };
+	set_mask(&params, SNDRV_PCM_HW_PARAM_ACCESS,
+		 (unsigned int)SNDRV_PCM_ACCESS_MMAP_INTERLEAVED);
+	set_mask(&params, SNDRV_PCM_HW_PARAM_FORMAT,
+		 (unsigned int)SNDRV_PCM_FORMAT_S16_LE);
+	set_interval(&params, SNDRV_PCM_HW_PARAM_CHANNELS, channels);
+	set_interval(&params, SNDRV_PCM_HW_PARAM_RATE, 48000);
+	set_interval(&params, SNDRV_PCM_HW_PARAM_PERIODS, periods);
+	set_interval(&params, SNDRV_PCM_HW_PARAM_PERIOD_SIZE, frames);
+	ASSERT_EQ(0, ioctl(fd, SNDRV_PCM_IOCTL_HW_PARAMS, &params));
+	ASSERT_EQ(custom, buffers(device) > 0);
+
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		 SNDRV_PCM_MMAP_OFFSET_DATA);
+	ASSERT_NE(MAP_FAILED, p);
+	EXPECT_TRUE(is_contiguous(p, size));
+	number(p, size, 0);
+	EXPECT_EQ(custom ? 0 : -EFAULT, to_disk(p, size));
+	EXPECT_TRUE(child_sees(p, size, 0));
+
+	/* It plays: the card has read what was mapped. */
+	ASSERT_EQ(0, ioctl(fd, SNDRV_PCM_IOCTL_PREPARE));
+	sync.c.control.appl_ptr = periods * frames;
+	sync.flags = 0;
+	ASSERT_EQ(0, ioctl(fd, SNDRV_PCM_IOCTL_SYNC_PTR, &sync));
+	ASSERT_EQ(0, ioctl(fd, SNDRV_PCM_IOCTL_START));
+	for (i = 0; i < 600; i++) {
+		sync.flags = SNDRV_PCM_SYNC_PTR_HWSYNC |
+			     SNDRV_PCM_SYNC_PTR_APPL;
+		if (ioctl(fd, SNDRV_PCM_IOCTL_SYNC_PTR, &sync) ||
+		    sync.s.status.hw_ptr >= (unsigned long)frames ||
+		    sync.s.status.state != SNDRV_PCM_STATE_RUNNING)
+			break;
+		usleep(100000);
+	}
+	EXPECT_GT(600, i);
+	ASSERT_EQ(0, ioctl(fd, SNDRV_PCM_IOCTL_DROP));
+
+	/* Not freed while it is mapped. */
+	EXPECT_EQ(-1, ioctl(fd, SNDRV_PCM_IOCTL_HW_FREE));
+	ASSERT_EQ(0, munmap(p, size));
+	EXPECT_EQ(0, ioctl(fd, SNDRV_PCM_IOCTL_HW_FREE));
+	close(fd);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tests of I/O straight from and into mappings of /dev/dmademo0.  The kernel pins
+ * their pages for it, and what is pinned is there until the I/O has ended, whoever
+ * frees the buffer or unmaps it meanwhile.
+ *
+ * DMADEMO_DISK names a block device, or a file on a file system with O_DIRECT,
+ * whose first 64 MiB may be overwritten.
+ */
+#define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <linux/errqueue.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <io_uring/mini_liburing.h>
+
+#include "kselftest_harness.h"
+#include "dmademo_test.h"
+
+#define MIB ((size_t)1 << 20)
+#define SIZE (64 * MIB)
+
+FIXTURE(pin) {
+	int fd;
+	uint32_t mode;
+	/* Not cached: others may see something else, see the documentation. */
+	int uncached;
+	/* Of a CMA area: not to be pinned for long. */
+	int cma;
+	struct dmademo_alloc a;
+	unsigned char *p;
+	/* Where what was read is looked at. */
+	unsigned char *copy;
+};
+
+FIXTURE_VARIANT(pin) {
+	uint32_t flags;
+};
+
+FIXTURE_VARIANT_ADD(pin, coherent) {
+	.flags = 0,
+};
+
+FIXTURE_VARIANT_ADD(pin, cached) {
+	.flags = DMADEMO_ALLOC_CACHED,
+};
+
+FIXTURE_SETUP(pin)
+{
+	struct dmademo_info info;
+	uint64_t cma;
+
+	page_size = sysconf(_SC_PAGESIZE);
+	self->fd = open(DEVICE, O_RDWR);
+	if (self->fd < 0 && errno == ENOENT)
+		SKIP(return, "%s is not there: no dmademo driver", DEVICE);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, demo_info(self->fd, &info));
+	self->mode = info.mmap_mode;
+	self->uncached = !variant->flags &&
+			 !(info.flags & DMADEMO_INFO_COHERENT);
+	cma = demo_free_cma();
+	ASSERT_EQ(0, demo_alloc_as(self->fd, SIZE, DMADEMO_STRATEGY_DEFAULT,
+				   variant->flags, &self->a));
+	self->cma = cma >= demo_free_cma() + SIZE / 2;
+	self->p = map(self->fd, &self->a);
+	ASSERT_NE(NULL, self->p);
+	number_pages(self->p, 0, SIZE / page_size);
+	self->copy = mmap(NULL, SIZE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->copy);
+}
+
+FIXTURE_TEARDOWN(pin)
+{
+	munmap(self->copy, SIZE);
+	close(self->fd);
+}
+
+/* What was read from the buffer is what had been written to it. */
+static int is_right(const struct _test_data_pin *self, unsigned char *p)
+{
+	return self->uncached || are_numbered(p, 0, SIZE / page_size);
+}
+
+/* The driver frees the buffer, and what is free goes to the next owner. */
+static int free_and_reuse(const struct _test_data_pin *self, uint32_t flags)
+{
+	struct dmademo_alloc next;
+	unsigned char *p;
+
+	if (demo_free(self->fd, self->a.handle) ||
+	    demo_alloc_as(self->fd, SIZE, DMADEMO_STRATEGY_DEFAULT, flags,
+			  &next))
+		return 0;
+	p = map(self->fd, &next);
+	if (!p)
+		return 0;
+	memset(p, 0xff, SIZE);
+	return !munmap(p, SIZE) && !demo_free(self->fd, next.handle);
+}
+
+static int open_disk(int flags)
+{
+	const char *disk = getenv("DMADEMO_DISK");
+
+	return disk ? open(disk, flags) : -1;
+}
+
+TEST_F(pin, o_direct)
+{
+	int disk = open_disk(O_RDWR | O_DIRECT);
+
+	if (disk < 0)
+		SKIP(return, "needs DMADEMO_DISK=, a disk to write to");
+	if (self->mode == DMADEMO_MMAP_PFN) {
+		/* Page frame numbers are no pages that could be pinned. */
+		EXPECT_EQ(-1, pwrite(disk, self->p, SIZE, 0));
+		EXPECT_EQ(EFAULT, errno);
+		EXPECT_EQ(-1, pread(disk, self->p, SIZE, 0));
+		EXPECT_EQ(EFAULT, errno);
+	} else {
+		ASSERT_TRUE(free_and_reuse(self, variant->flags));
+		ASSERT_EQ(SIZE, pwrite(disk, self->p, SIZE, 0));
+		ASSERT_EQ(SIZE, pread(disk, self->copy, SIZE, 0));
+		EXPECT_TRUE(is_right(self, self->copy));
+		memset(self->p, 0, SIZE);
+		ASSERT_EQ(SIZE, pread(disk, self->p, SIZE, 0));
+		EXPECT_TRUE(is_right(self, self->p));
+	}
+	close(disk);
+}
+
+/* A detour through the page cache pins nothing, and works always. */
+TEST_F(pin, not_needed)
+{
+	int disk = open_disk(O_RDWR);
+
+	if (disk < 0)
+		SKIP(return, "needs DMADEMO_DISK=, a disk to write to");
+	ASSERT_EQ(SIZE, pwrite(disk, self->p, SIZE, 0));
+	ASSERT_EQ(0, fsync(disk));
+	memset(self->p, 0, SIZE);
+	ASSERT_EQ(SIZE, pread(disk, self->p, SIZE, 0));
+	EXPECT_TRUE(are_numbered(self->p, 0, SIZE / page_size));
+	close(disk);
+}
+
+/* In a pipe, the pages have no user but the kernel. */
+TEST_F(pin, vmsplice)
+{
+	struct iovec iov = { self->p, SIZE };
+	size_t done;
+	ssize_t n;
+	int fds[2];
+
+	ASSERT_EQ(0, pipe(fds));
+	if (self->mode == DMADEMO_MMAP_PFN) {
+		EXPECT_EQ(-1, vmsplice(fds[1], &iov, 1, 0));
+		EXPECT_EQ(EFAULT, errno);
+		return;
+	}
+	/* A pipe has room for so many pages if root says so. */
+	ASSERT_LE((int)SIZE, fcntl(fds[1], F_SETPIPE_SZ, SIZE));
+	for (done = 0; done < SIZE; done += n) {
+		iov = (struct iovec){ self->p + done, SIZE - done };
+		n = vmsplice(fds[1], &iov, 1, SPLICE_F_NONBLOCK);
+		ASSERT_LT(0, n);
+	}
+	ASSERT_EQ(0, munmap(self->p, SIZE));
+	ASSERT_TRUE(free_and_reuse(self, variant->flags));
+	for (done = 0; done < SIZE; done += n) {
+		n = read(fds[0], self->copy + done, SIZE - done);
+		ASSERT_LT(0, n);
+	}
+	EXPECT_TRUE(is_right(self, self->copy));
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* A connection to ourselves: fds[0] to fds[1]. */
+static int tcp_pair(int fds[2])
+{
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	socklen_t len = sizeof(addr);
+	int s = socket(AF_INET, SOCK_STREAM, 0);
+
+	fds[0] = socket(AF_INET, SOCK_STREAM, 0);
+	if (s < 0 || fds[0] < 0 ||
+	    bind(s, (struct sockaddr *)&addr, sizeof(addr)) || listen(s, 1) ||
+	    getsockname(s, (struct sockaddr *)&addr, &len) ||
+	    connect(fds[0], (struct sockaddr *)&addr, sizeof(addr)))
+		return -1;
+	fds[1] = accept(s, NULL, NULL);
+	close(s);
+	return fds[1] < 0 ? -1 : 0;
+}
+
+/* Waits for the note that the kernel needs the pages no more. */
+static int zerocopy_done(int fd)
+{
+	struct pollfd poll_error = { .fd = fd };
+	struct sock_extended_err *error;
+	struct cmsghdr *cmsg;
+	char control[128];
+	struct msghdr msg = {
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+
+	if (poll(&poll_error, 1, 60000) != 1 ||
+	    recvmsg(fd, &msg, MSG_ERRQUEUE) < 0)
+		return 0;
+	cmsg = CMSG_FIRSTHDR(&msg);
+	if (!cmsg)
+		return 0;
+	error = (struct sock_extended_err *)CMSG_DATA(cmsg);
+	return error->ee_errno == 0 &&
+	       error->ee_origin == SO_EE_ORIGIN_ZEROCOPY;
+}
+
+struct sender {
+	int fd;
+	unsigned char *p;
+	ssize_t sent;
+};
+
+/* What is unmapped when all has been handed over is still on its way. */
+static void *send_and_unmap(void *arg)
+{
+	struct sender *sender = arg;
+
+	sender->sent = send(sender->fd, sender->p, SIZE, MSG_ZEROCOPY);
+	munmap(sender->p, SIZE);
+	return NULL;
+}
+
+TEST_F(pin, msg_zerocopy)
+{
+	struct sender sender = { .p = self->p };
+	pthread_t thread;
+	int fds[2], one = 1;
+
+	if (tcp_pair(fds))
+		SKIP(return, "needs a loopback network interface that is up");
+	ASSERT_EQ(0, setsockopt(fds[0], SOL_SOCKET, SO_ZEROCOPY, &one,
+				sizeof(one)));
+	if (self->mode == DMADEMO_MMAP_PFN) {
+		EXPECT_EQ(-1, send(fds[0], self->p, SIZE, MSG_ZEROCOPY));
+		EXPECT_EQ(EFAULT, errno);
+	} else {
+		sender.fd = fds[0];
+		ASSERT_EQ(0, pthread_create(&thread, NULL, send_and_unmap,
+					    &sender));
+		EXPECT_TRUE(free_and_reuse(self, variant->flags));
+		EXPECT_EQ(SIZE, recv(fds[1], self->copy, SIZE, MSG_WAITALL));
+		pthread_join(thread, NULL);
+		EXPECT_EQ(SIZE, sender.sent);
+		EXPECT_TRUE(is_right(self, self->copy));
+		EXPECT_TRUE(zerocopy_done(fds[0]));
+	}
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* @opcode for each MiB, of a registered buffer or not. */
+static int submit_all(struct io_uring *ring, int opcode, int disk,
+		      unsigned char *p)
+{
+	struct io_uring_sqe *sqe;
+	size_t done;
+
+	for (done = 0; done < SIZE; done += MIB) {
+		sqe = io_uring_get_sqe(ring);
+		if (!sqe)
+			return 0;
+		*sqe = (struct io_uring_sqe){
+			.opcode = opcode,
+			.fd = disk,
+			.addr = (uintptr_t)p + done,
+			.len = MIB,
+			.off = done,
+		};
+	}
+	return io_uring_submit(ring) == SIZE / MIB;
+}
+
+/* The first result that is none, or a MiB. */
+static int wait_for_all(struct io_uring *ring)
+{
+	struct io_uring_cqe *cqe;
+	int res = MIB;
+	size_t i;
+
+	for (i = 0; i < SIZE / MIB; i++) {
+		if (io_uring_wait_cqe(ring, &cqe))
+			return -EIO;
+		if (cqe->res != (int)MIB && res == (int)MIB)
+			res = cqe->res;
+		io_uring_cqe_seen(ring);
+	}
+	return res;
+}
+
+TEST_F(pin, io_uring)
+{
+	int disk = open_disk(O_RDWR | O_DIRECT);
+	struct io_uring ring;
+
+	if (disk < 0)
+		SKIP(return, "needs DMADEMO_DISK=, a disk to write to");
+	ASSERT_EQ(0, io_uring_queue_init(SIZE / MIB, &ring, 0));
+	ASSERT_TRUE(submit_all(&ring, IORING_OP_WRITE, disk, self->p));
+	if (self->mode == DMADEMO_MMAP_PFN) {
+		EXPECT_EQ(-EFAULT, wait_for_all(&ring));
+	} else {
+		/* while the disk may still be at it */
+		ASSERT_TRUE(free_and_reuse(self, variant->flags));
+		ASSERT_EQ(MIB, wait_for_all(&ring));
+		memset(self->p, 0, SIZE);
+		ASSERT_TRUE(submit_all(&ring, IORING_OP_READ, disk, self->p));
+		ASSERT_EQ(MIB, wait_for_all(&ring));
+		EXPECT_TRUE(is_right(self, self->p));
+	}
+	io_uring_queue_exit(&ring);
+	close(disk);
+}
+
+/* FOLL_LONGTERM: a pin that lasts as long as somebody wants it to. */
+TEST_F(pin, io_uring_registered)
+{
+	struct iovec iov = { self->p, SIZE };
+	int disk = open_disk(O_RDWR | O_DIRECT);
+	struct io_uring ring;
+
+	if (disk < 0)
+		SKIP(return, "needs DMADEMO_DISK=, a disk to write to");
+	ASSERT_EQ(0, io_uring_queue_init(SIZE / MIB, &ring, 0));
+	if (self->mode == DMADEMO_MMAP_PFN || self->cma) {
+		EXPECT_EQ(-EFAULT, io_uring_register_buffers(&ring, &iov, 1));
+	} else {
+		ASSERT_EQ(0, io_uring_register_buffers(&ring, &iov, 1));
+		ASSERT_EQ(0, munmap(self->p, SIZE));
+		ASSERT_TRUE(free_and_reuse(self, variant->flags));
+		ASSERT_TRUE(submit_all(&ring, IORING_OP_WRITE_FIXED, disk,
+				       self->p));
+		ASSERT_EQ(MIB, wait_for_all(&ring));
+		ASSERT_EQ(SIZE, pread(disk, self->copy, SIZE, 0));
+		EXPECT_TRUE(is_right(self, self->copy));
+	}
+	io_uring_queue_exit(&ring);
+	close(disk);
+}
+
+TEST_HARNESS_MAIN
