@@ -316,9 +316,11 @@ bool dmademo_has_plain_pages(const struct dmademo *dd, u32 flags)
 static bool dmademo_way_fits(const struct dmademo *dd,
 			     const struct dmademo_way *way, u32 strategy)
 {
-	if (way->by_page || dd->way->by_page)
-		return way->strategy == strategy &&
-		       (way == dd->way || !dd->way->by_page);
+	/* Without the custom DMA ops there are no others to choose from. */
+	if (dd->way->by_page && way != dd->way)
+		return false;
+	if (way->by_page)
+		return way->strategy == strategy;
 	return way->no_provider == dd->way->no_provider &&
 	       way->mode == dd->way->mode &&
 	       (strategy == DMADEMO_STRATEGY_DMA_MMAP ||
