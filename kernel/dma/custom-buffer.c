@@ -6,7 +6,6 @@
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
-#include <linux/sort.h>
 
 #include "custom.h"
 #include "direct.h"
@@ -61,15 +60,21 @@ unsigned long dma_custom_buffers_leak(struct dma_custom *dc)
 	return nr;
 }
 
-static int dma_custom_buffer_cmp(struct rb_node *a, const struct rb_node *b)
+static int dma_custom_buffer_cmp(struct rb_node *node,
+				 const struct rb_node *parent)
 {
-	return cmp_int(rb_entry(a, struct dma_custom_buffer, node)->dma_addr,
-		       rb_entry(b, struct dma_custom_buffer, node)->dma_addr);
+	const struct dma_custom_buffer *a, *b;
+
+	a = rb_entry(node, struct dma_custom_buffer, node);
+	b = rb_entry(parent, struct dma_custom_buffer, node);
+	if (a->dma_addr < b->dma_addr)
+		return b->dma_addr - a->dma_addr < a->size ? 0 : -1;
+	return a->dma_addr - b->dma_addr < b->size ? 0 : 1;
 }
 
 /*
- * False if there is one at that address: firmware has described a bus on which two
- * ranges of memory are in the same place.
+ * False if a part of it is at the address of another one: firmware has described a
+ * bus on which two ranges of memory are in the same place.
  */
 static bool dma_custom_buffer_add(struct dma_custom *dc,
 				  struct dma_custom_buffer *buf)
@@ -441,36 +446,41 @@ void dma_custom_free_pages(struct device *dev, size_t size, struct page *page,
 	dma_custom_count(dc, DMA_CUSTOM_STAT_FREE);
 }
 
+/* @size and @max, what fits an entry, are multiples of PAGE_SIZE. */
+int dma_custom_fill_sgtable(struct sg_table *sgt, unsigned long pfn,
+			    size_t size, size_t max)
+{
+	int ret = sg_alloc_table(sgt, DIV_ROUND_UP(size, max), GFP_KERNEL);
+	struct scatterlist *sg;
+	unsigned int i;
+
+	if (ret)
+		return ret;
+	for_each_sgtable_sg(sgt, sg, i) {
+		sg_set_page(sg, pfn_to_page(pfn), min(size, max), 0);
+		pfn += sg->length >> PAGE_SHIFT;
+		size -= sg->length;
+	}
+	return 0;
+}
+
 int dma_custom_get_sgtable(struct device *dev, struct sg_table *sgt,
 			   void *cpu_addr, dma_addr_t dma_addr, size_t size,
 			   unsigned long attrs)
 {
-	/* What fits an entry, in whole pages. */
-	const size_t max = ALIGN_DOWN(UINT_MAX, PAGE_SIZE);
 	struct dma_custom_buffer *buf;
-	struct scatterlist *sg;
-	unsigned long pfn;
 	int ret = -ENXIO;
-	unsigned int i;
 
 	buf = dma_custom_buffer_find(dev, dma_addr);
 	if (!buf)
 		return dma_direct_get_sgtable(dev, sgt, cpu_addr, dma_addr,
 					      size, attrs);
 
-	if (!dma_custom_buffer_has(buf, dma_addr, size))
-		goto out_put;
-	size = PAGE_ALIGN(size);
-	ret = sg_alloc_table(sgt, DIV_ROUND_UP(size, max), GFP_KERNEL);
-	if (ret)
-		goto out_put;
-	pfn = PHYS_PFN(dma_to_phys(dev, dma_addr));
-	for_each_sgtable_sg(sgt, sg, i) {
-		sg_set_page(sg, pfn_to_page(pfn), min(size, max), 0);
-		pfn += sg->length >> PAGE_SHIFT;
-		size -= sg->length;
-	}
-out_put:
+	if (dma_custom_buffer_has(buf, dma_addr, size))
+		ret = dma_custom_fill_sgtable(sgt,
+					      PHYS_PFN(dma_to_phys(dev, dma_addr)),
+					      PAGE_ALIGN(size),
+					      ALIGN_DOWN(UINT_MAX, PAGE_SIZE));
 	dma_custom_buffer_put(buf);
 	return ret;
 }

@@ -157,18 +157,19 @@ int dma_custom_mmap_page_buffer(struct device *dev, struct vm_area_struct *vma,
 	if (ret)
 		return ret;
 	buf = dma_custom_buffer_find(dev, dma_addr);
-	if ((!buf || !buf->page) && !dma_custom_mmap_pfns_fit(vma))
-		ret = -EINVAL;
-	else if (!buf || !buf->page)
+	if (buf && buf->page)
+		ret = dma_custom_buffer_has(buf, dma_addr, size) ?
+			dma_custom_mmap_buffer(dev, vma, buf,
+					       vma_start_pgoff(vma) +
+					       PHYS_PFN(dma_addr - buf->dma_addr)) :
+			-ENXIO;
+	else if (dma_custom_mmap_pfns_fit(vma))
 		ret = remap_pfn_range(vma, vma->vm_start,
 				      page_to_pfn(page) + vma_start_pgoff(vma),
 				      vma->vm_end - vma->vm_start,
 				      vma->vm_page_prot);
-	else if (!dma_custom_buffer_has(buf, dma_addr, size))
-		ret = -ENXIO;
 	else
-		ret = dma_custom_mmap_buffer(dev, vma, buf, vma_start_pgoff(vma) +
-					     PHYS_PFN(dma_addr - buf->dma_addr));
+		ret = -EINVAL;
 	if (buf) {
 		ret = dma_custom_mmap_count(dev, buf, ret);
 		dma_custom_buffer_put(buf);

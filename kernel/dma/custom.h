@@ -211,6 +211,8 @@ struct page *dma_custom_alloc_pages(struct device *dev, size_t size,
 				    enum dma_data_direction dir, gfp_t gfp);
 void dma_custom_free_pages(struct device *dev, size_t size, struct page *page,
 			   dma_addr_t dma_addr, enum dma_data_direction dir);
+int dma_custom_fill_sgtable(struct sg_table *sgt, unsigned long pfn,
+			    size_t size, size_t max);
 int dma_custom_get_sgtable(struct device *dev, struct sg_table *sgt,
 			   void *cpu_addr, dma_addr_t dma_addr, size_t size,
 			   unsigned long attrs);

@@ -139,6 +139,20 @@ static long free_pages_now(void)
 /* What the rest of the kernel may take or give back meanwhile. */
 #define TOLERANCE	64L
 
+/* Once what cases before have freed is free, such as by RCU or from a work item. */
+static long free_pages_settled(void)
+{
+	long before, after = free_pages_now();
+	int tries = 100;
+
+	do {
+		before = after;
+		schedule_timeout_uninterruptible(2);
+		after = free_pages_now();
+	} while (after > before && --tries);
+	return after;
+}
+
 static void expect_free_pages(struct kunit *test, long before)
 {
 	long after = free_pages_now();
@@ -228,7 +242,7 @@ static void alloc_holds_no_more_than_its_pages(struct kunit *test)
 	struct device *dev = device_param(test);
 
 	custom_kunit_free(test, custom_kunit_alloc(test, dev, size));
-	before = free_pages_now();
+	before = free_pages_settled();
 	for (i = 0; i < count; i++)
 		custom_kunit_alloc(test, dev, size);
 	held = before - free_pages_now();
@@ -249,7 +263,7 @@ static void free_returns_the_memory(struct kunit *test)
 	buf = kunit_kcalloc(test, count, sizeof(*buf), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, buf);
 	custom_kunit_free(test, custom_kunit_alloc(test, dev, size));
-	before = free_pages_now();
+	before = free_pages_settled();
 	for (i = 0; i < count; i++)
 		buf[i].cpu_addr = dma_alloc_attrs(dev, size, &buf[i].dma_addr,
 						  GFP_KERNEL, 0);
@@ -375,7 +389,7 @@ static void alloc_refuses_size(struct kunit *test)
 static void alloc_refuses_more_than_there_is(struct kunit *test)
 {
 	struct device *dev = device(test);
-	long before = free_pages_now();
+	long before = free_pages_settled();
 
 	if (totalram_pages() >= SIZE_MAX >> PAGE_SHIFT)
 		kunit_skip(test, "there is more than can be asked for");
@@ -590,6 +604,43 @@ static void alloc_does_not_cross_a_hole(struct kunit *test)
 	dev->dma_range_map = NULL;
 }
 
+/* Nor need all of memory have a place of its own. */
+static void alloc_does_not_overlap_on_the_bus(struct kunit *test)
+{
+	struct device *dev = device(test);
+	struct bus_dma_region map[2] = {};
+	struct custom_kunit_buffer *buf;
+	dma_addr_t dma_addr;
+	void *cpu_addr;
+	u64 phys;
+	int i;
+
+	if (IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA) || !IS_ENABLED(CONFIG_64BIT))
+		kunit_skip(test, "no room for translated bus addresses");
+	needs_large_buffers(test, SZ_64M);
+	map[0].size = SZ_1T;
+	map[0].dma_start = SZ_1T;
+	dev->dma_range_map = map;
+	buf = custom_kunit_alloc(test, dev, 2 * PAGE_SIZE);
+	/* What was freed last is most often what is to be had next. */
+	for (i = 0; i < 5; i++) {
+		cpu_addr = dma_alloc_coherent(dev, SZ_64M, &dma_addr, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, cpu_addr);
+		phys = virt_to_phys(cpu_addr);
+		dma_free_coherent(dev, SZ_64M, cpu_addr, dma_addr);
+
+		map[0].dma_start = buf->dma_addr + PAGE_SIZE - phys;
+		cpu_addr = dma_alloc_coherent(dev, SZ_64M, &dma_addr, GFP_KERNEL);
+		map[0].dma_start = SZ_1T;
+		if (!cpu_addr)
+			break;
+		dma_free_coherent(dev, SZ_64M, cpu_addr, dma_addr);
+	}
+	KUNIT_EXPECT_LT(test, i, 5);
+	custom_kunit_free(test, buf);
+	dev->dma_range_map = NULL;
+}
+
 static void alloc_fails_where_nothing_is_in_reach(struct kunit *test)
 {
 	struct device *dev = device(test);
@@ -607,7 +658,7 @@ static void failed_alloc_keeps_no_memory(struct kunit *test)
 	long before, i;
 
 	dev->coherent_dma_mask = DMA_BIT_MASK(8);
-	before = free_pages_now();
+	before = free_pages_settled();
 	for (i = 0; i < 10; i++) {
 		dma_alloc_attrs(dev, LARGEST, &dma_addr, GFP_KERNEL,
 				DMA_ATTR_NO_WARN);
@@ -632,7 +683,7 @@ static void alloc_survives_each_failure_within(struct kunit *test)
 	void *cpu_addr;
 	long before;
 
-	before = free_pages_now();
+	before = free_pages_settled();
 	for (nth = 1; nth < 100 && !left; nth++) {
 		dma_addr = 42;
 		current->fail_nth = nth;
@@ -973,6 +1024,31 @@ static void sgtable_is_one_entry(struct kunit *test)
 	sg_free_table(&sgt);
 }
 
+/* As of 4 GiB, which is more than there is here. */
+static void sgtable_of_several_entries(struct kunit *test)
+{
+	static const unsigned int lengths[] = { 2, 2, 1 };
+	struct custom_kunit_buffer *buf;
+	struct scatterlist *sg;
+	struct sg_table sgt;
+	size_t off = 0;
+	int i;
+
+	buf = custom_kunit_alloc(test, device(test), 5 * PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, 0,
+			dma_custom_fill_sgtable(&sgt,
+						page_to_pfn(custom_kunit_page(buf, 0)),
+						buf->size, 2 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, ARRAY_SIZE(lengths), sgt.orig_nents);
+	for_each_sgtable_sg(&sgt, sg, i) {
+		KUNIT_EXPECT_EQ(test, lengths[i] * PAGE_SIZE, sg->length);
+		KUNIT_EXPECT_PTR_EQ(test, custom_kunit_page(buf, off),
+				    sg_page(sg));
+		off += sg->length;
+	}
+	sg_free_table(&sgt);
+}
+
 static void sgtable_past_the_end(struct kunit *test)
 {
 	struct custom_kunit_buffer *buf;
@@ -1087,7 +1163,7 @@ static void pages_of_any_size(struct kunit *test)
 	struct page *page;
 	long before;
 
-	before = free_pages_now();
+	before = free_pages_settled();
 	page = dma_alloc_pages(dev, size, &dma_addr, DMA_BIDIRECTIONAL,
 			       GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, page);
@@ -1143,7 +1219,7 @@ static void noncontiguous_is_contiguous(struct kunit *test)
 	void *addr;
 
 	dev->dma_parms = &parms;
-	before = free_pages_now();
+	before = free_pages_settled();
 	sgt = dma_alloc_noncontiguous(dev, size, DMA_BIDIRECTIONAL, GFP_KERNEL,
 				      0);
 	KUNIT_ASSERT_NOT_NULL(test, sgt);
@@ -1164,7 +1240,7 @@ static void managed_buffer_goes_with_the_device(struct kunit *test)
 	dma_addr_t dma_addr;
 	long before;
 
-	before = free_pages_now();
+	before = free_pages_settled();
 	KUNIT_ASSERT_EQ(test, 0, devm_dma_custom_attach(dev, NULL));
 	KUNIT_ASSERT_NOT_NULL(test, dmam_alloc_attrs(dev, SZ_4M - PAGE_SIZE,
 						     &dma_addr, GFP_KERNEL, 0));
@@ -1368,6 +1444,7 @@ static struct kunit_case custom_buffer_cases[] = {
 	KUNIT_CASE(alloc_prefers_high_addresses),
 	KUNIT_CASE(alloc_prefers_the_devices_node),
 	KUNIT_CASE_PARAM(alloc_does_not_cross_a_hole, hole_gen_params),
+	KUNIT_CASE(alloc_does_not_overlap_on_the_bus),
 	KUNIT_CASE(alloc_fails_where_nothing_is_in_reach),
 	KUNIT_CASE(failed_alloc_keeps_no_memory),
 	KUNIT_CASE(alloc_survives_each_failure_within),
@@ -1388,6 +1465,7 @@ static struct kunit_case custom_buffer_cases[] = {
 	KUNIT_CASE(free_twice),
 	KUNIT_CASE(free_on_another_device),
 	KUNIT_CASE(sgtable_is_one_entry),
+	KUNIT_CASE(sgtable_of_several_entries),
 	KUNIT_CASE(sgtable_past_the_end),
 	KUNIT_CASE(sgtable_of_a_part),
 	KUNIT_CASE(sgtable_races_with_free),

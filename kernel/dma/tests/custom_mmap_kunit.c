@@ -48,10 +48,12 @@ struct mapping {
 	/* makes the call a second time */
 	bool twice;
 	int second_result;
-	/* makes a call for each half of the VMA */
-	bool halves;
+	/* makes a call for each half of the VMA, the second one for this buffer */
+	struct mapping *second_half;
 	/* makes the call with a copy of the VMA */
 	bool copy;
+	/* fails afterwards */
+	int error;
 };
 
 struct mode_case {
@@ -119,22 +121,19 @@ static int mapping_call(struct mapping *m, struct vm_area_struct *vma)
 			      m->size, 0);
 }
 
-/* As if there were two buffers. */
 static int mapping_call_for_halves(struct mapping *m,
 				   struct vm_area_struct *vma)
 {
 	const unsigned long start = vma->vm_start, end = vma->vm_end;
-	const unsigned long middle = PAGE_ALIGN((start + end) / 2);
+	const unsigned long middle = start + PAGE_ALIGN((end - start) / 2);
 	int ret;
 
 	vma->vm_end = middle;
 	ret = mapping_call(m, vma);
 	vma->vm_start = middle;
 	vma->vm_end = end;
-	vma->vm_pgoff += PHYS_PFN(middle - start);
 	if (!ret)
-		ret = mapping_call(m, vma);
-	vma->vm_pgoff -= PHYS_PFN(middle - start);
+		ret = mapping_call(m->second_half, vma);
 	vma->vm_start = start;
 	return ret;
 }
@@ -159,7 +158,7 @@ static int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 	vm_flags_set(vma, m->set_flags);
 	if (m->vm_ops_before)
 		vma->vm_ops = m->vm_ops_before;
-	if (m->halves)
+	if (m->second_half)
 		ret = mapping_call_for_halves(m, vma);
 	else if (m->copy)
 		ret = mapping_call_with_copy(m, vma);
@@ -171,7 +170,7 @@ static int mapping_mmap(struct file *file, struct vm_area_struct *vma)
 		vma->vm_ops = m->vm_ops;
 	if (!ret)
 		vma->vm_pgoff += m->add_pgoff;
-	return ret;
+	return ret ?: m->error;
 }
 
 static const struct file_operations mapping_fops = {
@@ -439,14 +438,36 @@ static void streaming_memory_can_be_mapped(struct kunit *test)
 	dma_unmap_single(dev, m->dma_addr, 2 * PAGE_SIZE, DMA_BIDIRECTIONAL);
 }
 
-static void halves_can_be_mapped_by_themselves(struct kunit *test)
+/* By moving the bounds of the VMA. */
+static void two_buffers_in_one_mapping(struct kunit *test)
 {
 	const struct mode_case *mode = test->param_value;
 	struct mapping *m = mapping_param(test);
+	const unsigned long half = (PAGES + 1) / 2;
+	void __user *uaddr;
 
 	if (mode->cfg.mmap == DMA_CUSTOM_MMAP_PFN)
 		kunit_skip(test, "remap_pfn_range() need not do that");
-	m->halves = true;
+	m->second_half = mapping_on(test, m->buf->dev);
+	uaddr = map_all(test, m);
+	expect_page_numbers(test, uaddr, 0, half);
+	expect_page_numbers(test, uaddr + half * PAGE_SIZE, 0, PAGES - half);
+	KUNIT_EXPECT_EQ(test, 0, vm_munmap((unsigned long)uaddr, SIZE));
+	KUNIT_EXPECT_EQ(test, 1, page_count(custom_kunit_page(m->buf, 0)));
+	KUNIT_EXPECT_EQ(test, 1, page_count(custom_kunit_page(m->second_half->buf,
+							      0)));
+}
+
+static void mmap_that_fails_afterwards_holds_nothing(struct kunit *test)
+{
+	struct mapping *m = mapping_param(test);
+
+	m->error = -ENODEV;
+	expect_error(test, -ENODEV, map_shared(test, m, SIZE, 0));
+	KUNIT_EXPECT_EQ(test, 1, page_count(custom_kunit_page(m->buf, 0)));
+	KUNIT_EXPECT_EQ(test, 1, page_count(custom_kunit_page(m->buf, SINGLE *
+							      PAGE_SIZE)));
+	m->error = 0;
 	expect_page_numbers(test, map_all(test, m), 0, PAGES);
 }
 
@@ -767,7 +788,9 @@ static struct kunit_case custom_mmap_cases[] = {
 	KUNIT_CASE_PARAM(part_of_a_buffer_can_be_mapped, mode_gen_params),
 	KUNIT_CASE_PARAM(part_past_the_end, mode_gen_params),
 	KUNIT_CASE_PARAM(streaming_memory_can_be_mapped, mode_gen_params),
-	KUNIT_CASE_PARAM(halves_can_be_mapped_by_themselves, mode_gen_params),
+	KUNIT_CASE_PARAM(two_buffers_in_one_mapping, mode_gen_params),
+	KUNIT_CASE_PARAM(mmap_that_fails_afterwards_holds_nothing,
+			 mode_gen_params),
 	KUNIT_CASE_PARAM(copy_of_the_vma_will_do, mode_gen_params),
 	KUNIT_CASE_PARAM(offset_may_change_afterwards, mode_gen_params),
 	KUNIT_CASE_PARAM(private_writable_is_refused, mode_gen_params),
