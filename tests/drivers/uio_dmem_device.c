@@ -3,10 +3,12 @@
  * A device for the driver uio_dmem_genirq, which wants platform data: two regions
  * for DMA, and no interrupt.
  */
+#include <linux/dma-mapping.h>
 #include <linux/module.h>
 #include <linux/platform_data/uio_dmem_genirq.h>
 #include <linux/platform_device.h>
 #include <linux/sizes.h>
+#include <linux/uio_driver.h>
 
 static unsigned int sizes[] = { SZ_64K, SZ_2M + SZ_64K };
 
@@ -14,7 +16,7 @@ static struct uio_dmem_genirq_pdata pdata = {
 	.uioinfo = {
 		.name = "uio_dmem_device",
 		.version = "1",
-		.irq = UIO_IRQ_NONE,
+		.irq = UIO_IRQ_CUSTOM,
 	},
 	.dynamic_region_sizes = sizes,
 	.num_dynamic_regions = ARRAY_SIZE(sizes),
