@@ -61,10 +61,10 @@ static int dma_custom_mmap_buffer(struct device *dev,
 
 	/*
 	 * As remap_pfn_range() does: what a driver did to vm_page_prot must not
-	 * make it differ from the kernel's own mapping, where that matters.
+	 * make it differ from the kernel's own mapping, where that matters.  All
+	 * of a buffer is mapped in the same way there.
 	 */
-	if (pfnmap_setup_cachemode(pfn, size, &vma->vm_page_prot))
-		return -EINVAL;
+	pfnmap_setup_cachemode_pfn(pfn, &vma->vm_page_prot);
 
 	/*
 	 * Memory of a CMA area must not be pinned for long, and gup would try in
