@@ -206,7 +206,7 @@ static void dma_custom_report(struct device *dev, size_t size, gfp_t gfp,
 		why = "dma-direct has no memory for this device";
 	else if (get_order(size) > MAX_PAGE_ORDER &&
 		 !IS_ENABLED(CONFIG_CONTIG_ALLOC))
-		why = "above the largest block, and no CONFIG_CMA";
+		why = "above the largest block, and no CONFIG_CONTIG_ALLOC";
 	else if (get_order(size) > MAX_PAGE_ORDER &&
 		 !gfpflags_allow_blocking(gfp))
 		why = "above the largest block, and may not sleep";

@@ -3,8 +3,9 @@
  * Custom DMA ops: where the pages of a buffer come from.
  *
  * The sources, in the order in which they are tried: the device's own CMA area,
- * the page allocator up to its largest block, and any range of memory that can
- * be cleared by moving its pages elsewhere.  From each of them come split pages,
+ * the page allocator up to its largest block, any range of memory that can be
+ * cleared by moving its pages elsewhere, and, for a device without an area of its own,
+ * the default one, which others need, too.  From each of them come split pages,
  * every one with a reference of its own.  This is what lets the unused tail go
  * back at once.  Whole pieces of PMD_SIZE become folios, which cost one reference
  * instead of hundreds, and which a huge page table entry can map.  User mappings
@@ -14,11 +15,7 @@
 #include <linux/gfp.h>
 #include <linux/highmem.h>
 #include <linux/memcontrol.h>
-#include <linux/memory_hotplug.h>
 #include <linux/mm.h>
-#include <linux/page-isolation.h>
-#include <linux/sched/signal.h>
-#include <linux/spinlock.h>
 
 #include "custom.h"
 #include "direct.h"
@@ -51,36 +48,45 @@ static bool dma_custom_reachable(struct device *dev, struct page *page,
 	return size <= map->size - (phys - map->cpu_start);
 }
 
-#ifdef CONFIG_CONTIG_ALLOC
-static int dma_custom_align_order(size_t size)
-{
-	return size >= DMA_CUSTOM_ALIGN ? get_order(DMA_CUSTOM_ALIGN) : 0;
-}
-#endif /* CONFIG_CONTIG_ALLOC */
-
 #ifdef CONFIG_DMA_CMA
+static bool dma_custom_has_cma(struct device *dev)
+{
+	return dev->cma_area;
+}
+
+/* From the device's own area, if it has one, or the default one. */
 static struct page *dma_custom_alloc_cma(struct device *dev, size_t size,
 					 gfp_t gfp, struct cma **cma)
 {
-	int align = max(dma_custom_align_order(size),
-			min(get_order(size), CONFIG_CMA_ALIGNMENT));
+	struct cma *area = dev_get_cma_area(dev);
+	unsigned int align = min(get_order(size), CONFIG_CMA_ALIGNMENT);
+	unsigned int huge = get_order(DMA_CUSTOM_ALIGN);
 	unsigned long nr = size >> PAGE_SHIFT;
-	struct page *page;
+	struct page *page = NULL;
 
-	if (!dev->cma_area || !gfpflags_allow_blocking(gfp))
+	if (!area || !gfpflags_allow_blocking(gfp))
 		return NULL;
-	page = cma_alloc(dev->cma_area, nr, align, true);
+	/* The area need not have a place for a huge page table entry. */
+	if (size >= DMA_CUSTOM_ALIGN && align < huge)
+		page = cma_alloc(area, nr, huge, true);
+	if (!page)
+		page = cma_alloc(area, nr, align, true);
 	if (!page)
 		return NULL;
 	if (!dma_custom_reachable(dev, page, size) ||
 	    (PageHighMem(page) && !(gfp & __GFP_HIGHMEM))) {
-		cma_release(dev->cma_area, page, nr);
+		cma_release(area, page, nr);
 		return NULL;
 	}
-	*cma = dev->cma_area;
+	*cma = area;
 	return page;
 }
 #else
+static bool dma_custom_has_cma(struct device *dev)
+{
+	return false;
+}
+
 static struct page *dma_custom_alloc_cma(struct device *dev, size_t size,
 					 gfp_t gfp, struct cma **cma)
 {
@@ -124,102 +130,60 @@ static struct page *dma_custom_alloc_block(struct device *dev, size_t size,
 }
 
 #ifdef CONFIG_CONTIG_ALLOC
-/*
- * Nothing in the block that could not be moved elsewhere, as far as one can see:
- * alloc_contig_range() has the last word.
- */
-static bool dma_custom_block_movable(struct zone *zone, unsigned long pfn)
+/* In the memory from @first to @last, what the device can reach of one region. */
+static struct page *dma_custom_alloc_within(struct device *dev, size_t size,
+					    gfp_t gfp, phys_addr_t first,
+					    phys_addr_t last)
 {
-	unsigned long end = pfn + pageblock_nr_pages, step;
-	struct page *page = pfn_to_online_page(pfn);
-
-	if (!page || page_zone(page) != zone || is_migrate_cma_page(page))
-		return false;
-
-	guard(spinlock_irqsave)(&zone->lock);
-	for (; pfn < end; pfn += step) {
-		step = 1;
-		page = pfn_to_page(pfn);
-		if (PageHuge(page) ||
-		    page_is_unmovable(zone, page, PB_ISOLATE_MODE_OTHER, &step))
-			return false;
-	}
-	return true;
-}
-
-/*
- * alloc_contig_pages() would align powers of two to their size, of which there
- * may be four in all of memory, and nothing else to anything.  What matters here
- * is the alignment of a huge page table entry and the reach of the device, so
- * look at each such place.
- */
-static struct page *dma_custom_alloc_in_zone(struct device *dev,
-					     struct zone *zone, size_t size,
-					     gfp_t gfp)
-{
+	const gfp_t modifiers = GFP_KERNEL | __GFP_NORETRY | __GFP_RETRY_MAYFAIL |
+				__GFP_NOWARN | __GFP_THISNODE;
 	const unsigned long nr = size >> PAGE_SHIFT;
-	const unsigned long align = max(pageblock_nr_pages,
-					1UL << dma_custom_align_order(size));
-	unsigned long start = ALIGN(zone->zone_start_pfn, align), pfn = start;
-	unsigned long end = ALIGN_DOWN(zone_end_pfn(zone), pageblock_nr_pages);
+	const unsigned long align = size >= DMA_CUSTOM_ALIGN ?
+				    PHYS_PFN(DMA_CUSTOM_ALIGN) : 1;
+	/* All ones are all of memory, whose size does not fit the type. */
+	u64 end = (u64)last + 1 ?: U64_MAX;
+	int nid = dev_to_node(dev);
+	struct page *page;
+	unsigned long i;
 
-	/* All up to pfn can be moved. */
-	while (start < end && nr <= end - start) {
-		if (fatal_signal_pending(current))
-			break;
-		cond_resched();
-		if (pfn - start < nr) {
-			bool movable = dma_custom_block_movable(zone, pfn);
-
-			pfn += pageblock_nr_pages;
-			if (!movable) {
-				pfn = ALIGN(pfn, align);
-				start = pfn;
-			}
-			continue;
-		}
-		if (!dma_custom_reachable(dev, pfn_to_page(start), size)) {
-			start += align;
-			continue;
-		}
-		if (!alloc_contig_range(start, start + nr, ACR_FLAGS_NONE, gfp))
-			return pfn_to_page(start);
-		/* Go on behind it, as this may have taken long. */
-		pfn = ALIGN(pfn, align);
-		start = pfn;
+	if (nid == NUMA_NO_NODE)
+		nid = numa_mem_id();
+	page = alloc_contig_pages_within(nr, align, PFN_UP(first),
+					 min_t(u64, end >> PAGE_SHIFT, ULONG_MAX),
+					 gfp & (modifiers | GFP_ZONEMASK), nid,
+					 NULL);
+	if (!page)
+		return NULL;
+	/* Translations need not be monotonic. */
+	if (!dma_custom_reachable(dev, page, size)) {
+		free_contig_range(page_to_pfn(page), nr);
+		return NULL;
 	}
-	return NULL;
+
+	/* It was put together from blocks with tags of their own. */
+	for (i = 0; i < nr; i++)
+		page_kasan_tag_reset(pfn_to_page(page_to_pfn(page) + i));
+	return page;
 }
 
 static struct page *dma_custom_alloc_range(struct device *dev, size_t size,
 					   gfp_t gfp)
 {
-	const unsigned long nr = size >> PAGE_SHIFT;
-	int nid = dev_to_node(dev);
+	const struct bus_dma_region *map = dev->dma_range_map;
+	u64 limit = min_not_zero(dev->coherent_dma_mask, dev->bus_dma_limit);
 	struct page *page = NULL;
-	struct zone *zone;
-	struct zoneref *z;
-	unsigned long i;
+	u64 length;
 
-	if (nid == NUMA_NO_NODE)
-		nid = numa_mem_id();
-	get_online_mems();
-	for_each_zone_zonelist(zone, z, node_zonelist(nid, gfp), gfp_zone(gfp)) {
-		/* The modifiers that alloc_contig_range() does not refuse. */
-		page = dma_custom_alloc_in_zone(dev, zone, size, gfp &
-						(GFP_KERNEL |
-						 __GFP_RETRY_MAYFAIL |
-						 __GFP_NOWARN));
-		if (page)
-			break;
+	if (!map)
+		return dma_custom_alloc_within(dev, size, gfp, 0,
+					       dma_to_phys(dev, limit));
+	for (; map->size && !page; map++) {
+		if (map->dma_start > limit)
+			continue;
+		length = min(map->size - 1, limit - map->dma_start);
+		page = dma_custom_alloc_within(dev, size, gfp, map->cpu_start,
+					       map->cpu_start + length);
 	}
-	put_online_mems();
-	if (!page)
-		return NULL;
-
-	/* It was put together from blocks with tags of their own. */
-	for (i = 0; i < nr; i++)
-		page_kasan_tag_reset(pfn_to_page(page_to_pfn(page) + i));
 	return page;
 }
 #else
@@ -299,8 +263,11 @@ bool dma_custom_pages_alloc(struct device *dev, struct dma_custom_buffer *buf,
 	gfp_t page_gfp = gfp & ~__GFP_ACCOUNT;
 	unsigned long pfn;
 
-	buf->source = DMA_CUSTOM_SOURCE_CMA;
-	buf->page = dma_custom_alloc_cma(dev, buf->size, page_gfp, &buf->cma);
+	if (dma_custom_has_cma(dev)) {
+		buf->source = DMA_CUSTOM_SOURCE_CMA;
+		buf->page = dma_custom_alloc_cma(dev, buf->size, page_gfp,
+						 &buf->cma);
+	}
 	page_gfp = dma_custom_zone(dev, page_gfp);
 	if (!buf->page && order <= MAX_PAGE_ORDER) {
 		buf->source = DMA_CUSTOM_SOURCE_BLOCK;
@@ -310,6 +277,12 @@ bool dma_custom_pages_alloc(struct device *dev, struct dma_custom_buffer *buf,
 	    (order > MAX_PAGE_ORDER || (gfp & __GFP_RETRY_MAYFAIL))) {
 		buf->source = DMA_CUSTOM_SOURCE_RANGE;
 		buf->page = dma_custom_alloc_range(dev, buf->size, page_gfp);
+	}
+	/* It may be all that dma-direct would have, but others need it, too. */
+	if (!buf->page && !dma_custom_has_cma(dev) && nr > 1) {
+		buf->source = DMA_CUSTOM_SOURCE_CMA;
+		buf->page = dma_custom_alloc_cma(dev, buf->size, gfp & ~__GFP_ACCOUNT,
+						 &buf->cma);
 	}
 	if (!buf->page)
 		return false;

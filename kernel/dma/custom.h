@@ -65,9 +65,9 @@ struct dma_custom {
 /* Where the pages of a buffer are from. */
 enum dma_custom_source {
 	DMA_CUSTOM_SOURCE_DIRECT,	/* dma-direct, whose they are */
-	DMA_CUSTOM_SOURCE_CMA,		/* the device's CMA area */
+	DMA_CUSTOM_SOURCE_CMA,		/* a CMA area */
 	DMA_CUSTOM_SOURCE_BLOCK,	/* a block of the page allocator */
-	DMA_CUSTOM_SOURCE_RANGE,	/* alloc_contig_range() */
+	DMA_CUSTOM_SOURCE_RANGE,	/* alloc_contig_pages_within() */
 };
 
 /**

@@ -14,9 +14,12 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <io_uring/mini_liburing.h>
 
 #include "dmademo_user.h"
 #include "bench.h"
@@ -468,6 +471,53 @@ static void bench_kernel_fragments(const struct method *methods,
 		put(m, &page[kept]);
 }
 
+/*
+ * How long it takes to see that there is no buffer: memory is in use by user space,
+ * of which one page in each MiB is pinned, and every second MiB but for that page is
+ * free again.
+ */
+static void bench_pinned(const struct method *methods, unsigned int nr)
+{
+	enum { MOST = 4096 };
+	static struct bench_buffer rest[MOST];
+	static struct iovec pinned[MOST];
+	const uint64_t bytes = (demo_free_memory() - 96 * MIB) / MIB * MIB;
+	const struct method *m = find_custom(methods, nr);
+	unsigned int nr_pinned = bytes / MIB, nr_rest, i;
+	struct bench_buffer buf;
+	struct io_uring ring;
+	unsigned char *p;
+	uint64_t start;
+
+	if (!m || nr_pinned > MOST || io_uring_queue_init(1, &ring, 0))
+		return;
+	p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		err(1, "no memory");
+	madvise(p, bytes, MADV_NOHUGEPAGE);
+	touch(p, bytes);
+	for (i = 0; i < nr_pinned; i++)
+		pinned[i] = (struct iovec){ p + i * MIB, page_size };
+	if (io_uring_register_buffers(&ring, pinned, nr_pinned))
+		err(1, "cannot pin %u pages", nr_pinned);
+	for (nr_rest = 0; nr_rest < MOST; nr_rest++)
+		if (get(m, 2 * MIB, &rest[nr_rest]))
+			break;
+	for (i = 0; i < nr_pinned; i += 2)
+		madvise(p + i * MIB + page_size, MIB - page_size, MADV_DONTNEED);
+
+	start = now();
+	i = get(m, 6 * MIB, &buf);
+	print(m, "alloc_beside_pinned_pages", 6 * MIB, now() - start, "ns");
+	if (!i)
+		put(m, &buf);
+	while (nr_rest--)
+		put(m, &rest[nr_rest]);
+	close(ring.ring_fd);
+	munmap(p, bytes);
+}
+
 static bool wanted(const char *name, char **only)
 {
 	if (!*only)
@@ -554,5 +604,6 @@ int bench(char **only)
 	bench_user_fragments(methods, nr);
 	bench_kernel_fragments(methods, nr, 32 * MIB);
 	bench_kernel_fragments(methods, nr, 2 * MIB);
+	bench_pinned(methods, nr);
 	return 0;
 }

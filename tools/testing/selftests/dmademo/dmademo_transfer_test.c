@@ -1078,7 +1078,7 @@ TEST_F(transfer, concurrent_free_run_and_munmap)
 {
 	struct racer *racers = shared.racers;
 	struct dmademo_alloc alloc;
-	struct dmademo_run run;
+	struct dmademo_run run = {};
 	int can_pin = 0;
 	uint32_t j;
 	int i;
