@@ -472,16 +472,18 @@ static void bench_kernel_fragments(const struct method *methods,
 }
 
 /*
- * How long it takes to see that there is no buffer: memory is in use by user space,
- * of which one page in each MiB is pinned, and every second MiB but for that page is
- * free again.
+ * How long it takes to find a buffer, or that there is none: most memory is in use by
+ * user space, of which one page in each MiB is pinned, and every second MiB but for
+ * that page is free again.
  */
 static void bench_pinned(const struct method *methods, unsigned int nr)
 {
 	enum { MOST = 4096 };
 	static struct bench_buffer rest[MOST];
 	static struct iovec pinned[MOST];
-	const uint64_t bytes = (demo_free_memory() - 96 * MIB) / MIB * MIB;
+	/* A watermark may be boosted to more than 100 MiB. */
+	const uint64_t reserve = 256 * MIB;
+	const uint64_t bytes = (demo_free_memory() - 2 * reserve) / MIB * MIB;
 	const struct method *m = find_custom(methods, nr);
 	unsigned int nr_pinned = bytes / MIB, nr_rest, i;
 	struct bench_buffer buf;
@@ -502,7 +504,8 @@ static void bench_pinned(const struct method *methods, unsigned int nr)
 	if (io_uring_register_buffers(&ring, pinned, nr_pinned))
 		err(1, "cannot pin %u pages", nr_pinned);
 	for (nr_rest = 0; nr_rest < MOST; nr_rest++)
-		if (get(m, 2 * MIB, &rest[nr_rest]))
+		if (demo_free_memory() < reserve ||
+		    get(m, 2 * MIB, &rest[nr_rest]))
 			break;
 	for (i = 0; i < nr_pinned; i += 2)
 		madvise(p + i * MIB + page_size, MIB - page_size, MADV_DONTNEED);
