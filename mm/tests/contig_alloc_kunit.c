@@ -150,10 +150,11 @@ static void unmovable_neighbour_is_in_the_way(struct kunit *test)
 	KUNIT_EXPECT_GE(test, page_to_pfn(found), pfn + pageblock_nr_pages);
 }
 
-/* Of a process, so that they can be moved. */
+/* Of a process, so that its pages can be moved. */
 struct user_memory {
 	unsigned long	addr;
 	unsigned long	nr;
+	unsigned long	*pfns;
 };
 
 static unsigned long user_pfn(struct kunit *test, unsigned long addr)
@@ -171,8 +172,10 @@ static unsigned long user_pfn(struct kunit *test, unsigned long addr)
 static struct user_memory user_memory(struct kunit *test, struct zone *zone)
 {
 	struct user_memory m = { .nr = 4 * pageblock_nr_pages };
-	unsigned long i, pfn;
+	unsigned long i;
 
+	m.pfns = kunit_kcalloc(test, m.nr, sizeof(*m.pfns), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, m.pfns);
 	KUNIT_ASSERT_EQ(test, 0, kunit_attach_mm());
 	m.addr = kunit_vm_mmap(test, NULL, 0, m.nr * PAGE_SIZE,
 			       PROT_READ | PROT_WRITE,
@@ -181,8 +184,8 @@ static struct user_memory user_memory(struct kunit *test, struct zone *zone)
 	for (i = 0; i < m.nr; i++) {
 		KUNIT_ASSERT_EQ(test, 0, put_user(i, (unsigned long __user *)
 						  (m.addr + i * PAGE_SIZE)));
-		pfn = user_pfn(test, m.addr + i * PAGE_SIZE);
-		if (!zone_spans_pfn(zone, pfn))
+		m.pfns[i] = user_pfn(test, m.addr + i * PAGE_SIZE);
+		if (!zone_spans_pfn(zone, m.pfns[i]))
 			kunit_skip(test, "no room in memory that can be moved");
 	}
 	return m;
@@ -197,8 +200,7 @@ static struct page *alloc_block_of(struct zone *zone, unsigned long pfn, gfp_t g
 					 zone_to_nid(zone), NULL);
 }
 
-static unsigned long moved(struct kunit *test, struct user_memory *m,
-			   const unsigned long *pfns)
+static unsigned long moved(struct kunit *test, const struct user_memory *m)
 {
 	unsigned long i, val, nr = 0;
 
@@ -206,7 +208,7 @@ static unsigned long moved(struct kunit *test, struct user_memory *m,
 		KUNIT_ASSERT_EQ(test, 0, get_user(val, (unsigned long __user *)
 						  (m->addr + i * PAGE_SIZE)));
 		KUNIT_ASSERT_EQ(test, i, val);
-		if (user_pfn(test, m->addr + i * PAGE_SIZE) != pfns[i])
+		if (user_pfn(test, m->addr + i * PAGE_SIZE) != m->pfns[i])
 			nr++;
 	}
 	return nr;
@@ -216,17 +218,11 @@ static void noretry_moves_nothing(struct kunit *test)
 {
 	struct zone *zone = zone_to_test(test);
 	struct user_memory m = user_memory(test, zone);
-	unsigned long *pfns = kunit_kcalloc(test, m.nr, sizeof(*pfns), GFP_KERNEL);
-	unsigned long i;
 
-	KUNIT_ASSERT_NOT_NULL(test, pfns);
-	for (i = 0; i < m.nr; i++)
-		pfns[i] = user_pfn(test, m.addr + i * PAGE_SIZE);
-
-	KUNIT_EXPECT_NULL(test, alloc_block_of(zone, pfns[0], __GFP_NORETRY));
-	KUNIT_EXPECT_EQ(test, 0, moved(test, &m, pfns));
-	keep(test, alloc_block_of(zone, pfns[0], 0), pageblock_nr_pages);
-	KUNIT_EXPECT_GT(test, moved(test, &m, pfns), 0);
+	KUNIT_EXPECT_NULL(test, alloc_block_of(zone, m.pfns[0], __GFP_NORETRY));
+	KUNIT_EXPECT_EQ(test, 0, moved(test, &m));
+	keep(test, alloc_block_of(zone, m.pfns[0], 0), pageblock_nr_pages);
+	KUNIT_EXPECT_GT(test, moved(test, &m), 0);
 }
 
 /* Not even what is beside them. */
@@ -234,19 +230,13 @@ static void pinned_pages_are_left_alone(struct kunit *test)
 {
 	struct zone *zone = zone_to_test(test);
 	struct user_memory m = user_memory(test, zone);
-	unsigned long *pfns = kunit_kcalloc(test, m.nr, sizeof(*pfns), GFP_KERNEL);
 	struct page *page;
-	unsigned long i;
-
-	KUNIT_ASSERT_NOT_NULL(test, pfns);
-	for (i = 0; i < m.nr; i++)
-		pfns[i] = user_pfn(test, m.addr + i * PAGE_SIZE);
 
 	KUNIT_ASSERT_EQ(test, 1, pin_user_pages_fast(m.addr, 1, FOLL_WRITE, &page));
-	KUNIT_EXPECT_NULL(test, alloc_block_of(zone, pfns[0], 0));
-	KUNIT_EXPECT_EQ(test, 0, moved(test, &m, pfns));
+	KUNIT_EXPECT_NULL(test, alloc_block_of(zone, m.pfns[0], 0));
+	KUNIT_EXPECT_EQ(test, 0, moved(test, &m));
 	unpin_user_page(page);
-	keep(test, alloc_block_of(zone, pfns[0], 0), pageblock_nr_pages);
+	keep(test, alloc_block_of(zone, m.pfns[0], 0), pageblock_nr_pages);
 }
 
 static struct kunit_case contig_alloc_cases[] = {

@@ -402,6 +402,20 @@ static void bench_success(const struct method *methods, unsigned int nr,
 		}
 }
 
+/* Memory of user space, in use, without huge pages. */
+static unsigned char *small_pages(uint64_t bytes)
+{
+	unsigned char *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+				-1, 0);
+
+	if (p == MAP_FAILED)
+		err(1, "no memory");
+	madvise(p, bytes, MADV_NOHUGEPAGE);
+	touch(p, bytes);
+	return p;
+}
+
 /*
  * Most memory was in use, and every second page of it still is, by user space,
  * where the kernel can move it.
@@ -409,14 +423,8 @@ static void bench_success(const struct method *methods, unsigned int nr,
 static void bench_user_fragments(const struct method *methods, unsigned int nr)
 {
 	uint64_t bytes = demo_free_memory() / 4 * 3, i;
-	unsigned char *p;
+	unsigned char *p = small_pages(bytes);
 
-	p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED)
-		err(1, "no memory");
-	madvise(p, bytes, MADV_NOHUGEPAGE);
-	touch(p, bytes);
 	for (i = 0; i < bytes; i += 2 * page_size)
 		madvise(p + i, page_size, MADV_DONTNEED);
 	bench_success(methods, nr, "success_user_fragments");
@@ -493,12 +501,7 @@ static void bench_pinned(const struct method *methods, unsigned int nr)
 
 	if (!m || nr_pinned > MOST || io_uring_queue_init(1, &ring, 0))
 		return;
-	p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED)
-		err(1, "no memory");
-	madvise(p, bytes, MADV_NOHUGEPAGE);
-	touch(p, bytes);
+	p = small_pages(bytes);
 	for (i = 0; i < nr_pinned; i++)
 		pinned[i] = (struct iovec){ p + i * MIB, page_size };
 	if (io_uring_register_buffers(&ring, pinned, nr_pinned))
