@@ -82,7 +82,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 have_header() { [[ -e /usr/include/$1 ]] || compgen -G "/usr/include/*/$1" >/dev/null; }
 
 # need WHAT...: installs what is missing of the named groups: kernel, x86_64,
-# i386, arm64, arm64_user, guest, plot, lint.
+# i386, arm64, arm, arm64_user, guest, plot, lint.
 need() {
 	local -a pkgs=()
 	local group
@@ -116,6 +116,10 @@ need() {
 			have mke2fs || pkgs+=(e2fsprogs)
 			[[ -x /bin/busybox ]] && ! ldd /bin/busybox >/dev/null 2>&1 ||
 				pkgs+=(busybox-static)
+			;;
+		arm)
+			have arm-linux-gnueabihf-gcc || pkgs+=(gcc-arm-linux-gnueabihf)
+			have qemu-system-arm || pkgs+=(qemu-system-arm)
 			;;
 		arm64_user)
 			[[ -e /usr/aarch64-linux-gnu/lib/libc.a ]] || pkgs+=(libc6-dev-arm64-cross)
@@ -404,12 +408,17 @@ get_series() {
 
 # cross_compile ARCH: the prefix of the compiler for ARCH, empty for the machine's
 # own.
-cross_compile() { [[ $1 != arm64 ]] || echo aarch64-linux-gnu-; }
+cross_compile() {
+	case $1 in
+	arm64) echo aarch64-linux-gnu- ;;
+	arm) echo arm-linux-gnueabihf- ;;
+	esac
+}
 
 compiler() {
 	local cc
 	cc=$(cross_compile "$1")gcc
-	! have ccache || cc="ccache $cc"
+	! have ccache || cc="$TOP/scripts/cc $cc"
 	printf '%s\n' "$cc"
 }
 

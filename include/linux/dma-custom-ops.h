@@ -12,7 +12,6 @@
 #include <linux/types.h>
 
 struct device;
-struct fault_attr;
 struct file;
 
 /**
@@ -54,6 +53,7 @@ enum dma_custom_mmap {
  * @mmap: How dma_mmap_attrs() maps a buffer into user space.
  * @bus_offset: Bytes to add to a physical address to get the bus address, a
  *	multiple of PAGE_SIZE.  All RAM plus the offset has to fit a dma_addr_t.
+ *	For testing, with CONFIG_DMA_CUSTOM_OPS_TESTING only.
  *
  * All zero is the default: DMA_CUSTOM_MMAP_PAGES, bus address equal to the
  * physical address unless firmware described a translation.
@@ -61,22 +61,6 @@ enum dma_custom_mmap {
 struct dma_custom_config {
 	enum dma_custom_mmap	mmap;
 	u64			bus_offset;
-};
-
-/**
- * enum dma_custom_fault - operations that can be made to fail on purpose
- * @DMA_CUSTOM_FAULT_ALLOC: dma_alloc_attrs(), dma_alloc_pages() and what is made
- *	of them.
- * @DMA_CUSTOM_FAULT_MAP: dma_map_phys(), dma_map_page(), dma_map_single() and
- *	dma_map_resource().
- * @DMA_CUSTOM_FAULT_MAP_SG: dma_map_sgtable() and dma_map_sg().
- * @DMA_CUSTOM_NR_FAULTS: how many there are.
- */
-enum dma_custom_fault {
-	DMA_CUSTOM_FAULT_ALLOC,
-	DMA_CUSTOM_FAULT_MAP,
-	DMA_CUSTOM_FAULT_MAP_SG,
-	DMA_CUSTOM_NR_FAULTS,
 };
 
 #ifdef CONFIG_DMA_CUSTOM_OPS
@@ -124,16 +108,5 @@ dma_custom_get_unmapped_area(struct file *file, unsigned long addr,
 }
 #endif
 #endif /* CONFIG_DMA_CUSTOM_OPS */
-
-#if defined(CONFIG_DMA_CUSTOM_OPS) && defined(CONFIG_FAULT_INJECTION)
-struct fault_attr *dma_custom_fault_attr(struct device *dev,
-					 enum dma_custom_fault fault);
-#else
-static inline struct fault_attr *
-dma_custom_fault_attr(struct device *dev, enum dma_custom_fault fault)
-{
-	return NULL;
-}
-#endif
 
 #endif /* _LINUX_DMA_CUSTOM_OPS_H */

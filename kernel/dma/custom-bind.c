@@ -81,22 +81,24 @@ static bool dma_custom_is_listed(struct device *dev)
 /* Since the last driver was unbound, as it had left buffers. */
 static bool dma_custom_stayed(struct device *dev)
 {
-	return dev->dma_custom && dev->dma_custom->stayed;
+	struct dma_custom *dc = dma_custom_of(dev);
+
+	return dc && dc->stayed;
 }
 
-static void dma_custom_bind_detach(void *data)
+static void dma_custom_bind_detach(void *dev)
 {
-	struct device *dev = data;
+	struct dma_custom *dc = dma_custom_of(dev);
 
 	/* The driver may have detached by itself. */
-	if (!dev->dma_custom || RB_EMPTY_ROOT(&dev->dma_custom->buffers)) {
+	if (!dc || RB_EMPTY_ROOT(&dc->buffers)) {
 		dma_custom_detach(dev);
 		return;
 	}
 	dev_info(dev, "driver left DMA buffers allocated, custom DMA ops stay\n");
 	/* The device may go before they are freed. */
-	dma_custom_debugfs_remove(dev);
-	dev->dma_custom->stayed = true;
+	dma_custom_debugfs_remove(dc);
+	dc->stayed = true;
 }
 
 static int dma_custom_bind_attach(struct device *dev)
@@ -104,8 +106,8 @@ static int dma_custom_bind_attach(struct device *dev)
 	int ret;
 
 	if (dma_custom_stayed(dev)) {
-		dev->dma_custom->stayed = false;
-		dma_custom_debugfs_add(dev);
+		dma_custom_of(dev)->stayed = false;
+		dma_custom_debugfs_add(dma_custom_of(dev));
 	} else {
 		ret = dma_custom_attach(dev, NULL);
 		if (ret)
@@ -114,15 +116,33 @@ static int dma_custom_bind_attach(struct device *dev)
 	return devm_add_action_or_reset(dev, dma_custom_bind_detach, dev);
 }
 
+static void dma_custom_bind_release(void *dev)
+{
+	dma_custom_detach(dev);
+}
+
+/*
+ * A device that the provider has stayed with is removed.  Whoever frees a buffer has
+ * a reference to the device: with the last one the provider goes.
+ */
+static void dma_custom_bind_removed(struct device *dev)
+{
+	if (dma_custom_stayed(dev))
+		devm_add_action(dev, dma_custom_bind_release, dev);
+}
+
 static int dma_custom_bus_notify(struct notifier_block *nb,
 				 unsigned long event, void *data)
 {
 	struct device *dev = data;
 	int ret;
 
+	if (event == BUS_NOTIFY_REMOVED_DEVICE)
+		dma_custom_bind_removed(dev);
 	if (event != BUS_NOTIFY_BIND_DRIVER)
 		return NOTIFY_DONE;
-	if (dma_custom_stayed(dev) && RB_EMPTY_ROOT(&dev->dma_custom->buffers))
+	if (dma_custom_stayed(dev) &&
+	    RB_EMPTY_ROOT(&dma_custom_of(dev)->buffers))
 		dma_custom_detach(dev);
 	if (!dma_custom_stayed(dev) && !dma_custom_is_listed(dev))
 		return NOTIFY_DONE;

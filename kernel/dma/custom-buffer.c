@@ -111,7 +111,7 @@ static struct dma_custom_buffer *dma_custom_buffer_at(struct dma_custom *dc,
 struct dma_custom_buffer *dma_custom_buffer_find(struct device *dev,
 						 dma_addr_t dma_addr)
 {
-	struct dma_custom *dc = dev->dma_custom;
+	struct dma_custom *dc = dma_custom_of(dev);
 	struct dma_custom_buffer *buf;
 
 	if (!dc)
@@ -128,10 +128,9 @@ struct dma_custom_buffer *dma_custom_buffer_find(struct device *dev,
  * the driver is wrong: that gets a WARN, and NULL so that nothing is freed.
  */
 static struct dma_custom_buffer *
-dma_custom_buffer_remove(struct device *dev, size_t size, void *cpu_addr,
+dma_custom_buffer_remove(struct dma_custom *dc, size_t size, void *cpu_addr,
 			 dma_addr_t dma_addr)
 {
-	struct dma_custom *dc = dev->dma_custom;
 	struct dma_custom_buffer *buf;
 	unsigned long flags;
 
@@ -145,7 +144,7 @@ dma_custom_buffer_remove(struct device *dev, size_t size, void *cpu_addr,
 	spin_unlock_irqrestore(&dc->lock, flags);
 
 	if (!buf)
-		dev_WARN(dev, "freeing %zu bytes at %pad, which is no live DMA buffer\n",
+		dev_WARN(dc->dev, "freeing %zu bytes at %pad, which is no live DMA buffer\n",
 			 size, &dma_addr);
 	return buf;
 }
@@ -233,6 +232,9 @@ static void *dma_custom_kernel_map(struct device *dev, struct page *page,
 		return dma_common_contiguous_remap(page, size,
 				dma_pgprot(dev, PAGE_KERNEL, attrs),
 				__builtin_return_address(0));
+	/* Elsewhere dma-direct has such buffers. */
+	if (!IS_ENABLED(CONFIG_ARCH_HAS_DMA_SET_UNCACHED))
+		return NULL;
 	cpu_addr = arch_dma_set_uncached(page_address(page), size);
 	return IS_ERR(cpu_addr) ? NULL : cpu_addr;
 }
@@ -260,20 +262,27 @@ static void dma_custom_buffer_unmap(struct device *dev,
 				dma_custom_direct_attrs(attrs));
 }
 
-static void *dma_custom_alloc_buffer(struct device *dev, size_t size,
-				     dma_addr_t *dma_addr, gfp_t gfp,
-				     unsigned long attrs)
+void *dma_custom_alloc(struct device *dev, size_t size, dma_addr_t *dma_addr,
+		       gfp_t gfp, unsigned long attrs)
 {
+	struct dma_custom *dc = dma_custom_of(dev);
 	struct dma_custom_buffer *buf;
 	gfp_t page_gfp;
 	bool direct;
 
+	if (!dc)
+		return dma_direct_alloc(dev, size, dma_addr, gfp, attrs);
+
+	gfp &= ~__GFP_ZERO; /* always zeroed, the unused tail never */
+	if (attrs & DMA_ATTR_NO_WARN)
+		gfp |= __GFP_NOWARN;
+	if (dma_custom_should_fail(dev, DMA_CUSTOM_FAULT_ALLOC, size,
+				   gfp & __GFP_NOWARN))
+		return NULL;
+
 	size = PAGE_ALIGN(size);
 	if (!size) /* 0, or so large that it wrapped */
 		return NULL;
-
-	gfp &= ~__GFP_ZERO; /* always zeroed, the unused tail never */
-
 	buf = dma_custom_buffer_create(size, gfp);
 	if (!buf)
 		return NULL;
@@ -299,7 +308,7 @@ static void *dma_custom_alloc_buffer(struct device *dev, size_t size,
 		buf->dma_addr = phys_to_dma(dev, page_to_phys(buf->page));
 	}
 
-	if (!dma_custom_buffer_add(dev->dma_custom, buf))
+	if (!dma_custom_buffer_add(dc, buf))
 		goto out_unmap;
 	*dma_addr = buf->dma_addr;
 	return buf->cpu_addr;
@@ -314,30 +323,10 @@ out_put:
 	return NULL;
 }
 
-void *dma_custom_alloc(struct device *dev, size_t size, dma_addr_t *dma_addr,
-		       gfp_t gfp, unsigned long attrs)
-{
-	struct dma_custom *dc = dev->dma_custom;
-	void *cpu_addr = NULL;
-
-	if (!dc)
-		return dma_direct_alloc(dev, size, dma_addr, gfp, attrs);
-
-	if (attrs & DMA_ATTR_NO_WARN)
-		gfp |= __GFP_NOWARN;
-	if (!dma_custom_should_fail(dc, DMA_CUSTOM_FAULT_ALLOC, size,
-				    gfp & __GFP_NOWARN))
-		cpu_addr = dma_custom_alloc_buffer(dev, size, dma_addr, gfp,
-						   attrs);
-	dma_custom_count(dc, cpu_addr ? DMA_CUSTOM_STAT_ALLOC :
-					DMA_CUSTOM_STAT_ALLOC_FAILED);
-	return cpu_addr;
-}
-
 void dma_custom_free(struct device *dev, size_t size, void *cpu_addr,
 		     dma_addr_t dma_addr, unsigned long attrs)
 {
-	struct dma_custom *dc = dev->dma_custom;
+	struct dma_custom *dc = dma_custom_of(dev);
 	struct dma_custom_buffer *buf;
 
 	if (!dc) {
@@ -345,13 +334,12 @@ void dma_custom_free(struct device *dev, size_t size, void *cpu_addr,
 		return;
 	}
 
-	buf = dma_custom_buffer_remove(dev, size, cpu_addr, dma_addr);
+	buf = dma_custom_buffer_remove(dc, size, cpu_addr, dma_addr);
 	if (!buf)
 		return;
 
 	dma_custom_buffer_unmap(dev, buf, attrs);
 	dma_custom_buffer_put(buf);
-	dma_custom_count(dc, DMA_CUSTOM_STAT_FREE);
 }
 
 /*
@@ -359,20 +347,26 @@ void dma_custom_free(struct device *dev, size_t size, void *cpu_addr,
  * the device is, and synced by the caller.  They are in the books with the page
  * as their cookie, so that dma_free_attrs() does not take them.
  */
-static struct page *
-dma_custom_alloc_page_buffer(struct device *dev, size_t size,
-			     dma_addr_t *dma_addr, enum dma_data_direction dir,
-			     gfp_t gfp)
+struct page *dma_custom_alloc_pages(struct device *dev, size_t size,
+				    dma_addr_t *dma_addr,
+				    enum dma_data_direction dir, gfp_t gfp)
 {
+	struct dma_custom *dc = dma_custom_of(dev);
 	struct dma_custom_buffer *buf;
 	struct page *page;
 	bool direct;
 
+	if (!dc)
+		return dma_direct_alloc_pages(dev, size, dma_addr, dir, gfp);
+
+	gfp &= ~__GFP_ZERO;
+	if (dma_custom_should_fail(dev, DMA_CUSTOM_FAULT_ALLOC, size,
+				   gfp & __GFP_NOWARN))
+		return NULL;
+
 	size = PAGE_ALIGN(size);
 	if (!size || size > UINT_MAX) /* has to fit a scatterlist entry */
 		return NULL;
-
-	gfp &= ~__GFP_ZERO;
 	buf = dma_custom_buffer_create(size, gfp);
 	if (!buf)
 		return NULL;
@@ -393,7 +387,7 @@ dma_custom_alloc_page_buffer(struct device *dev, size_t size,
 		buf->dma_addr = phys_to_dma(dev, page_to_phys(page));
 
 	buf->cpu_addr = page;
-	if (!dma_custom_buffer_add(dev->dma_custom, buf))
+	if (!dma_custom_buffer_add(dc, buf))
 		goto out_free_direct;
 	*dma_addr = buf->dma_addr;
 	return page;
@@ -406,29 +400,10 @@ out_put:
 	return NULL;
 }
 
-struct page *dma_custom_alloc_pages(struct device *dev, size_t size,
-				    dma_addr_t *dma_addr,
-				    enum dma_data_direction dir, gfp_t gfp)
-{
-	struct dma_custom *dc = dev->dma_custom;
-	struct page *page = NULL;
-
-	if (!dc)
-		return dma_direct_alloc_pages(dev, size, dma_addr, dir, gfp);
-
-	if (!dma_custom_should_fail(dc, DMA_CUSTOM_FAULT_ALLOC, size,
-				    gfp & __GFP_NOWARN))
-		page = dma_custom_alloc_page_buffer(dev, size, dma_addr, dir,
-						    gfp);
-	dma_custom_count(dc, page ? DMA_CUSTOM_STAT_ALLOC :
-				    DMA_CUSTOM_STAT_ALLOC_FAILED);
-	return page;
-}
-
 void dma_custom_free_pages(struct device *dev, size_t size, struct page *page,
 			   dma_addr_t dma_addr, enum dma_data_direction dir)
 {
-	struct dma_custom *dc = dev->dma_custom;
+	struct dma_custom *dc = dma_custom_of(dev);
 	struct dma_custom_buffer *buf;
 
 	if (!dc) {
@@ -436,24 +411,25 @@ void dma_custom_free_pages(struct device *dev, size_t size, struct page *page,
 		return;
 	}
 
-	buf = dma_custom_buffer_remove(dev, size, page, dma_addr);
+	buf = dma_custom_buffer_remove(dc, size, page, dma_addr);
 	if (!buf)
 		return;
 
 	if (!buf->page)
 		dma_direct_free_pages(dev, size, page, dma_addr, dir);
 	dma_custom_buffer_put(buf);
-	dma_custom_count(dc, DMA_CUSTOM_STAT_FREE);
 }
 
 /* @size and @max, what fits an entry, are multiples of PAGE_SIZE. */
 int dma_custom_fill_sgtable(struct sg_table *sgt, unsigned long pfn,
 			    size_t size, size_t max)
 {
-	int ret = sg_alloc_table(sgt, DIV_ROUND_UP(size, max), GFP_KERNEL);
 	struct scatterlist *sg;
 	unsigned int i;
+	int ret;
 
+	/* DIV_ROUND_UP() would overflow a size_t of 32 bits. */
+	ret = sg_alloc_table(sgt, size / max + !!(size % max), GFP_KERNEL);
 	if (ret)
 		return ret;
 	for_each_sgtable_sg(sgt, sg, i) {

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Custom DMA ops: what debugfs shows of a device, in dma_custom/DEVICE:
- *
- * buffers	a line for each live buffer
- * stats	how often each operation was called
- *
- * and what custom-fault.c has there.
+ * Custom DMA ops: what debugfs shows of a device.  In dma_custom/BUS:DEVICE there is
+ * buffers, with a line for each live buffer, and what custom-fault.c has.
  */
+#include <linux/cleanup.h>
 #include <linux/debugfs.h>
 #include <linux/init.h>
 #include <linux/seq_file.h>
+#include <linux/slab.h>
 
 #include "custom.h"
 
@@ -28,33 +26,19 @@ static const char * const dma_custom_mmap_names[] = {
 	[DMA_CUSTOM_MMAP_HUGE]		= "huge",
 };
 
-static const char * const dma_custom_stat_names[] = {
-	[DMA_CUSTOM_STAT_ALLOC]		= "alloc",
-	[DMA_CUSTOM_STAT_ALLOC_FAILED]	= "alloc_failed",
-	[DMA_CUSTOM_STAT_FREE]		= "free",
-	[DMA_CUSTOM_STAT_MMAP]		= "mmap",
-	[DMA_CUSTOM_STAT_MAP]		= "map",
-	[DMA_CUSTOM_STAT_MAP_FAILED]	= "map_failed",
-	[DMA_CUSTOM_STAT_UNMAP]		= "unmap",
-	[DMA_CUSTOM_STAT_MAP_SG]	= "map_sg",
-	[DMA_CUSTOM_STAT_MAP_SG_FAILED]	= "map_sg_failed",
-	[DMA_CUSTOM_STAT_UNMAP_SG]	= "unmap_sg",
-	[DMA_CUSTOM_STAT_SYNC]		= "sync",
-};
-
 /*
  * A buffer is copied while it cannot go away, so that the reader holds nothing.
  * A position is a bus page number plus one; zero is the line of headings.
  */
 struct dma_custom_buffers_iter {
-	struct device			*dev;
+	struct dma_custom		*dc;
 	struct dma_custom_buffer	buf;
 };
 
 static void *dma_custom_buffers_get(struct seq_file *m, loff_t *pos)
 {
 	struct dma_custom_buffers_iter *iter = m->private;
-	struct dma_custom *dc = iter->dev->dma_custom;
+	struct dma_custom *dc = iter->dc;
 	struct dma_custom_buffer *buf, *first = NULL;
 	struct rb_node *node;
 
@@ -100,7 +84,7 @@ static int dma_custom_buffers_show(struct seq_file *m, void *v)
 		seq_puts(m, "bus_address size source mode mapped\n");
 		return 0;
 	}
-	mode = dma_custom_mmap_mode(iter->dev, buf);
+	mode = dma_custom_mmap_mode(iter->dc, buf);
 	seq_printf(m, "%pad %zu %s %s %d\n", &buf->dma_addr, buf->size,
 		   dma_custom_source_names[buf->source],
 		   dma_custom_mmap_names[mode], atomic_read(&buf->mapped));
@@ -121,7 +105,7 @@ static int dma_custom_buffers_open(struct inode *inode, struct file *file)
 	iter = __seq_open_private(file, &dma_custom_buffers_ops, sizeof(*iter));
 	if (!iter)
 		return -ENOMEM;
-	iter->dev = inode->i_private;
+	iter->dc = inode->i_private;
 	return 0;
 }
 
@@ -133,41 +117,26 @@ static const struct file_operations dma_custom_buffers_fops = {
 	.release	= seq_release_private,
 };
 
-static int dma_custom_stats_show(struct seq_file *m, void *unused)
+/* Two devices on different buses may have the same name. */
+void dma_custom_debugfs_add(struct dma_custom *dc)
 {
-	struct device *dev = m->private;
-	unsigned int i, cpu;
+	char *name __free(kfree) = kasprintf(GFP_KERNEL, "%s:%s",
+					     dev_bus_name(dc->dev),
+					     dev_name(dc->dev));
 
-	for (i = 0; i < DMA_CUSTOM_NR_STATS; i++) {
-		unsigned long sum = 0;
-
-		for_each_possible_cpu(cpu)
-			sum += per_cpu_ptr(dev->dma_custom->stats, cpu)->count[i];
-		seq_printf(m, "%s %lu\n", dma_custom_stat_names[i], sum);
-	}
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(dma_custom_stats);
-
-/* Two devices on different buses may have the same name; one of them is shown. */
-void dma_custom_debugfs_add(struct device *dev)
-{
-	struct dentry *dir;
-
-	if (!dma_custom_root)
+	if (!name || !dma_custom_root)
 		return;
-	dir = debugfs_create_dir(dev_name(dev), dma_custom_root);
-	dev->dma_custom->debugfs = dir;
-	debugfs_create_file("buffers", 0400, dir, dev, &dma_custom_buffers_fops);
-	debugfs_create_file("stats", 0400, dir, dev, &dma_custom_stats_fops);
-	dma_custom_faults_debugfs_add(dev->dma_custom, dir);
+	dc->debugfs = debugfs_create_dir(name, dma_custom_root);
+	debugfs_create_file("buffers", 0400, dc->debugfs, dc,
+			    &dma_custom_buffers_fops);
+	dma_custom_faults_debugfs_add(dc, dc->debugfs);
 }
 
 /* Waits for those who are reading. */
-void dma_custom_debugfs_remove(struct device *dev)
+void dma_custom_debugfs_remove(struct dma_custom *dc)
 {
-	debugfs_remove(dev->dma_custom->debugfs);
-	dev->dma_custom->debugfs = NULL;
+	debugfs_remove(dc->debugfs);
+	dc->debugfs = NULL;
 }
 
 static int __init dma_custom_debugfs_init(void)

@@ -2,13 +2,12 @@
 /*
  * Custom DMA ops: failures on purpose, so that a driver's error paths can be
  * tested.  Each device has its own settings of the fault-injection framework, in
- * debugfs below dma_custom/DEVICE:
+ * debugfs below dma_custom/BUS:DEVICE:
  *
  * fail_alloc	dma_alloc_attrs() and dma_alloc_pages() return NULL
  * fail_map	dma_map_phys() and what is made of it return DMA_MAPPING_ERROR
  * fail_map_sg	dma_map_sgtable() returns -ENOMEM, dma_map_sg() 0
  */
-#include <linux/export.h>
 #include <linux/fault-inject.h>
 #include <linux/ratelimit.h>
 #include <linux/scatterlist.h>
@@ -44,16 +43,19 @@ void dma_custom_faults_debugfs_add(struct dma_custom *dc, struct dentry *dir)
 					  &dc->faults[i]);
 }
 
-bool dma_custom_should_fail(struct dma_custom *dc, enum dma_custom_fault fault,
+bool dma_custom_should_fail(struct device *dev, enum dma_custom_fault fault,
 			    size_t size, bool nowarn)
 {
+	struct dma_custom *dc = dma_custom_of(dev);
+
 	return dc && should_fail_ex(&dc->faults[fault], size,
 				    nowarn ? FAULT_NOWARN : 0);
 }
 
-bool dma_custom_should_fail_sg(struct dma_custom *dc, struct scatterlist *sgl,
+bool dma_custom_should_fail_sg(struct device *dev, struct scatterlist *sgl,
 			       int nents, bool nowarn)
 {
+	struct dma_custom *dc = dma_custom_of(dev);
 	struct scatterlist *sg;
 	size_t size = 0;
 	int i;
@@ -64,29 +66,6 @@ bool dma_custom_should_fail_sg(struct dma_custom *dc, struct scatterlist *sgl,
 		return false;
 	for_each_sg(sgl, sg, nents, i)
 		size += sg->length;
-	return dma_custom_should_fail(dc, DMA_CUSTOM_FAULT_MAP_SG, size,
+	return dma_custom_should_fail(dev, DMA_CUSTOM_FAULT_MAP_SG, size,
 				      nowarn);
 }
-
-/**
- * dma_custom_fault_attr - when a device's DMA operations fail on purpose
- * @dev: the device
- * @fault: the kind of operation
- *
- * For tests: these are the settings that debugfs shows in dma_custom/DEVICE.  See
- * Documentation/fault-injection/fault-injection.rst for what they mean.  They last
- * until the device is detached.
- *
- * Context: Any context.  The caller keeps detach away.
- *
- * Return: the settings, or NULL if the provider is not attached to @dev, @fault is
- * unknown, or the kernel was built without CONFIG_FAULT_INJECTION.
- */
-struct fault_attr *dma_custom_fault_attr(struct device *dev,
-					 enum dma_custom_fault fault)
-{
-	if (!dma_custom_attached(dev) || fault >= DMA_CUSTOM_NR_FAULTS)
-		return NULL;
-	return &dev->dma_custom->faults[fault];
-}
-EXPORT_SYMBOL_GPL(dma_custom_fault_attr);

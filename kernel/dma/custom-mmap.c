@@ -23,12 +23,12 @@ static int dma_custom_mmap_check_flags(struct vm_area_struct *vma)
 }
 
 /* How a buffer is mapped, unless the driver's VMA is in the way. */
-enum dma_custom_mmap dma_custom_mmap_mode(struct device *dev,
+enum dma_custom_mmap dma_custom_mmap_mode(const struct dma_custom *dc,
 					  const struct dma_custom_buffer *buf)
 {
 	if (!IS_ENABLED(CONFIG_MMU) || !buf->page)
 		return DMA_CUSTOM_MMAP_PFN;
-	return dev->dma_custom->mmap;
+	return dc->mmap;
 }
 
 /* Not all architectures can tell page frame numbers from pages in a VMA with these. */
@@ -57,7 +57,7 @@ static int dma_custom_mmap_buffer(struct device *dev,
 {
 	unsigned long size = vma->vm_end - vma->vm_start;
 	unsigned long pfn = page_to_pfn(buf->page) + first;
-	enum dma_custom_mmap mode = dma_custom_mmap_mode(dev, buf);
+	enum dma_custom_mmap mode = dma_custom_mmap_mode(dma_custom_of(dev), buf);
 
 	/*
 	 * As remap_pfn_range() does: what a driver did to vm_page_prot must not
@@ -98,16 +98,6 @@ static int dma_custom_mmap_prepare(struct vm_area_struct *vma)
 	return ret;
 }
 
-static int dma_custom_mmap_count(struct device *dev,
-				 struct dma_custom_buffer *buf, int ret)
-{
-	if (!ret) {
-		atomic_inc(&buf->mapped);
-		dma_custom_count(dev->dma_custom, DMA_CUSTOM_STAT_MMAP);
-	}
-	return ret;
-}
-
 int dma_custom_mmap(struct device *dev, struct vm_area_struct *vma,
 		    void *cpu_addr, dma_addr_t dma_addr, size_t size,
 		    unsigned long attrs)
@@ -140,7 +130,8 @@ int dma_custom_mmap(struct device *dev, struct vm_area_struct *vma,
 	else
 		ret = dma_custom_mmap_buffer(dev, vma, buf, off +
 					     PHYS_PFN(dma_addr - buf->dma_addr));
-	ret = dma_custom_mmap_count(dev, buf, ret);
+	if (!ret)
+		atomic_inc(&buf->mapped);
 	dma_custom_buffer_put(buf);
 	return ret;
 }
@@ -171,7 +162,8 @@ int dma_custom_mmap_page_buffer(struct device *dev, struct vm_area_struct *vma,
 	else
 		ret = -EINVAL;
 	if (buf) {
-		ret = dma_custom_mmap_count(dev, buf, ret);
+		if (!ret)
+			atomic_inc(&buf->mapped);
 		dma_custom_buffer_put(buf);
 	}
 	return ret;

@@ -24,11 +24,11 @@ static const struct dma_map_ops dma_custom_ops = {
 	.map_phys		= dma_custom_map_phys,
 	.unmap_phys		= dma_custom_unmap_phys,
 	.map_sg			= dma_custom_map_sg,
-	.unmap_sg		= dma_custom_unmap_sg,
+	.unmap_sg		= dma_direct_unmap_sg,
 	.sync_single_for_cpu	= dma_custom_sync_single_for_cpu,
-	.sync_single_for_device	= dma_custom_sync_single_for_device,
-	.sync_sg_for_cpu	= dma_custom_sync_sg_for_cpu,
-	.sync_sg_for_device	= dma_custom_sync_sg_for_device,
+	.sync_single_for_device	= dma_direct_sync_single_for_device,
+	.sync_sg_for_cpu	= dma_direct_sync_sg_for_cpu,
+	.sync_sg_for_device	= dma_direct_sync_sg_for_device,
 	.dma_supported		= dma_direct_supported,
 	.get_required_mask	= dma_direct_get_required_mask,
 	.max_mapping_size	= dma_direct_max_mapping_size,
@@ -54,10 +54,11 @@ static int dma_custom_check_config(struct device *dev,
 	    dma_custom_window(cfg->bus_offset) < (u64)max_pfn << PAGE_SHIFT)
 		return -EINVAL;
 
-	if (get_dma_ops(dev) || dev->dma_custom || use_dma_iommu(dev))
+	if (get_dma_ops(dev) || use_dma_iommu(dev))
 		return -EBUSY;
 
-	if (cfg->bus_offset && (IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA) ||
+	if (cfg->bus_offset && (!IS_ENABLED(CONFIG_DMA_CUSTOM_OPS_TESTING) ||
+				IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA) ||
 				dev->dma_range_map))
 		return -EOPNOTSUPP;
 	return 0;
@@ -81,9 +82,10 @@ static int dma_custom_check_config(struct device *dev,
  *   bus offset is not a multiple of PAGE_SIZE or moves RAM out of the range of
  *   a dma_addr_t;
  * * -EBUSY if @dev has DMA ops already or is behind an IOMMU;
- * * -EOPNOTSUPP if a bus offset is asked for on an architecture with its own
- *   phys_to_dma() or on a device whose DMA ranges firmware described, or if the
- *   kernel was built without CONFIG_DMA_CUSTOM_OPS;
+ * * -EOPNOTSUPP if a bus offset is asked for without
+ *   CONFIG_DMA_CUSTOM_OPS_TESTING, on an architecture with its own phys_to_dma()
+ *   or on a device whose DMA ranges firmware described, or if the kernel was built
+ *   without CONFIG_DMA_CUSTOM_OPS;
  * * -ENOMEM if there is no memory for the bookkeeping.
  *
  * After an error @dev is as it was.
@@ -103,32 +105,26 @@ int dma_custom_attach(struct device *dev, const struct dma_custom_config *cfg)
 	dc = kzalloc_obj(*dc);
 	if (!dc)
 		return -ENOMEM;
+	dc->ops = dma_custom_ops;
+	dc->dev = dev;
 	dc->mmap = cfg->mmap;
 	dma_custom_buffers_init(dc);
 	dma_custom_faults_init(dc);
-	ret = dma_custom_stats_init(dc);
-	if (ret)
-		goto out_free;
 
 	if (cfg->bus_offset) {
 		ret = dma_direct_set_offset(dev, 0, cfg->bus_offset,
 					    dma_custom_window(cfg->bus_offset));
-		if (ret)
-			goto out_destroy_stats;
+		if (ret) {
+			kfree(dc);
+			return ret;
+		}
 		dc->range_map = dev->dma_range_map;
 	}
 
-	dev->dma_custom = dc;
-	set_dma_ops(dev, &dma_custom_ops);
+	set_dma_ops(dev, &dc->ops);
 	dma_reset_need_sync(dev);
-	dma_custom_debugfs_add(dev);
+	dma_custom_debugfs_add(dc);
 	return 0;
-
-out_destroy_stats:
-	dma_custom_stats_destroy(dc);
-out_free:
-	kfree(dc);
-	return ret;
 }
 EXPORT_SYMBOL_GPL(dma_custom_attach);
 
@@ -140,21 +136,19 @@ EXPORT_SYMBOL_GPL(dma_custom_attach);
  * in one error message and leaked: the device may still be writing to them.
  *
  * Context: Process context, may sleep.  The caller makes sure that nothing else
- * uses the DMA API on @dev meanwhile.
+ * uses the DMA API meanwhile on @dev, nor after it on a child that a bus gave a copy
+ * of the dma_ops of @dev.
  */
 void dma_custom_detach(struct device *dev)
 {
-	struct dma_custom *dc = dev->dma_custom;
+	struct dma_custom *dc = dma_custom_of(dev);
 	unsigned long leaked;
 
-	/* The ops may be somebody else's by now, but the state is ours. */
 	if (!dc)
 		return;
 
-	dma_custom_debugfs_remove(dev);
-	if (dma_custom_attached(dev))
-		set_dma_ops(dev, NULL);
-	dev->dma_custom = NULL;
+	dma_custom_debugfs_remove(dc);
+	set_dma_ops(dev, NULL);
 
 	leaked = dma_custom_buffers_leak(dc);
 	if (leaked)
@@ -166,7 +160,6 @@ void dma_custom_detach(struct device *dev)
 		dev->dma_range_map = NULL;
 		kfree(dc->range_map);
 	}
-	dma_custom_stats_destroy(dc);
 	kfree(dc);
 }
 EXPORT_SYMBOL_GPL(dma_custom_detach);
@@ -211,12 +204,6 @@ EXPORT_SYMBOL_GPL(devm_dma_custom_attach);
  */
 bool dma_custom_attached(struct device *dev)
 {
-	const struct dma_map_ops *ops = get_dma_ops(dev);
-
-	/*
-	 * Some buses copy the ops of a parent device, but not its state.  KUnit
-	 * wraps most of them.
-	 */
-	return ops && ops->mmap == dma_custom_mmap && dev->dma_custom;
+	return dma_custom_of(dev);
 }
 EXPORT_SYMBOL_GPL(dma_custom_attached);

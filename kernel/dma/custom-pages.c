@@ -22,10 +22,21 @@
 
 /* What a huge page table entry can map has to start where one can. */
 #ifdef CONFIG_MMU
-#define DMA_CUSTOM_ALIGN	PMD_SIZE
+#define DMA_CUSTOM_HUGE_ORDER	get_order(PMD_SIZE)
 #else
-#define DMA_CUSTOM_ALIGN	PAGE_SIZE
+#define DMA_CUSTOM_HUGE_ORDER	0
 #endif
+
+/*
+ * What a buffer is aligned to: the DMA API promises the order of the size.  Above the
+ * largest block that would cost too much memory.
+ */
+static unsigned int dma_custom_align_order(size_t size)
+{
+	unsigned int order = get_order(size);
+
+	return order > MAX_PAGE_ORDER ? DMA_CUSTOM_HUGE_ORDER : order;
+}
 
 /*
  * Can the device reach all of a range of memory, and sees it in one piece?
@@ -59,18 +70,16 @@ static struct page *dma_custom_alloc_cma(struct device *dev, size_t size,
 					 gfp_t gfp, struct cma **cma)
 {
 	struct cma *area = dev_get_cma_area(dev);
-	unsigned int align = min(get_order(size), CONFIG_CMA_ALIGNMENT);
-	unsigned int huge = get_order(DMA_CUSTOM_ALIGN);
+	unsigned int align = dma_custom_align_order(size);
 	unsigned long nr = size >> PAGE_SHIFT;
-	struct page *page = NULL;
+	struct page *page;
 
 	if (!area || !gfpflags_allow_blocking(gfp))
 		return NULL;
-	/* The area need not have a place for a huge page table entry. */
-	if (size >= DMA_CUSTOM_ALIGN && align < huge)
-		page = cma_alloc(area, nr, huge, true);
-	if (!page)
-		page = cma_alloc(area, nr, align, true);
+	page = cma_alloc(area, nr, align, true);
+	/* The area need not have such a place, and dma-direct asks for less. */
+	if (!page && align > CONFIG_CMA_ALIGNMENT)
+		page = cma_alloc(area, nr, CONFIG_CMA_ALIGNMENT, true);
 	if (!page)
 		return NULL;
 	if (!dma_custom_reachable(dev, page, size) ||
@@ -138,8 +147,7 @@ static struct page *dma_custom_alloc_within(struct device *dev, size_t size,
 	const gfp_t modifiers = GFP_KERNEL | __GFP_NORETRY | __GFP_RETRY_MAYFAIL |
 				__GFP_NOWARN | __GFP_THISNODE;
 	const unsigned long nr = size >> PAGE_SHIFT;
-	const unsigned long align = size >= DMA_CUSTOM_ALIGN ?
-				    PHYS_PFN(DMA_CUSTOM_ALIGN) : 1;
+	const unsigned long align = 1UL << dma_custom_align_order(size);
 	/* All ones are all of memory, whose size does not fit the type. */
 	u64 end = (u64)last + 1 ?: U64_MAX;
 	int nid = dev_to_node(dev);
@@ -245,9 +253,8 @@ static void dma_custom_zero(struct page *page, size_t size, gfp_t gfp)
  * @buf: the buffer, whose size is known, a multiple of PAGE_SIZE and not 0
  * @gfp: with __GFP_HIGHMEM if the pages need no kernel address; no other zone
  *
- * They are physically contiguous and zeroed.  Those of a buffer of PMD_SIZE and
- * more start on a multiple of PMD_SIZE, and each piece of that size is a folio, but
- * where make_contig_folios() could not make one.
+ * They are physically contiguous, aligned and zeroed.  Each piece of PMD_SIZE is a
+ * folio, but where make_contig_folios() could not make one.
  *
  * Context: As @gfp says.  Above MAX_PAGE_ORDER it has to allow blocking.
  *
@@ -258,7 +265,7 @@ bool dma_custom_pages_alloc(struct device *dev, struct dma_custom_buffer *buf,
 {
 	const unsigned long nr = buf->size >> PAGE_SHIFT;
 	const unsigned int order = get_order(buf->size);
-	const unsigned int folio_order = get_order(DMA_CUSTOM_ALIGN);
+	const unsigned int folio_order = DMA_CUSTOM_HUGE_ORDER;
 	/* What is charged are the folios, which are yet to be made. */
 	gfp_t page_gfp = gfp & ~__GFP_ACCOUNT;
 	unsigned long pfn;

@@ -9,55 +9,43 @@
 #include <linux/dma-map-ops.h>
 #include <linux/fault-inject.h>
 #include <linux/kref.h>
-#include <linux/percpu.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
 
 struct dentry;
 
-/* What debugfs counts. */
-enum dma_custom_stat {
-	DMA_CUSTOM_STAT_ALLOC,
-	DMA_CUSTOM_STAT_ALLOC_FAILED,
-	DMA_CUSTOM_STAT_FREE,
-	DMA_CUSTOM_STAT_MMAP,
-	DMA_CUSTOM_STAT_MAP,
-	DMA_CUSTOM_STAT_MAP_FAILED,
-	DMA_CUSTOM_STAT_UNMAP,
-	DMA_CUSTOM_STAT_MAP_SG,
-	DMA_CUSTOM_STAT_MAP_SG_FAILED,
-	DMA_CUSTOM_STAT_UNMAP_SG,
-	DMA_CUSTOM_STAT_SYNC,
-	DMA_CUSTOM_NR_STATS,
-};
-
-/* Of each CPU, so that the fast path shares no cache line. */
-struct dma_custom_stats {
-	unsigned long	count[DMA_CUSTOM_NR_STATS];
+/* Operations that can be made to fail on purpose. */
+enum dma_custom_fault {
+	DMA_CUSTOM_FAULT_ALLOC,		/* dma_alloc_attrs(), dma_alloc_pages() */
+	DMA_CUSTOM_FAULT_MAP,		/* dma_map_phys() and what is made of it */
+	DMA_CUSTOM_FAULT_MAP_SG,	/* dma_map_sgtable(), dma_map_sg() */
+	DMA_CUSTOM_NR_FAULTS,
 };
 
 /**
  * struct dma_custom - state of the provider for one device
+ * @ops: What the device's dma_ops points to.
+ * @dev: The device.  Some buses copy the dma_ops of a parent device.
  * @mmap: How buffers are mapped into user space.
  * @range_map: The translation that attach gave the device, NULL if none.
  * @lock: Protects @buffers.
  * @buffers: Live buffers by bus address.
  * @stayed: Attached by name, and still there as a driver left buffers.
  * @faults: When an operation is made to fail.
- * @stats: Counters of the operations.
  * @debugfs: The device's directory.
  */
 struct dma_custom {
+	struct dma_map_ops		ops;
+	struct device			*dev;
 	enum dma_custom_mmap		mmap;
 	const struct bus_dma_region	*range_map;
 	spinlock_t			lock; /* of the buffers */
 	struct rb_root			buffers;
 	bool				stayed;
-#ifdef CONFIG_FAULT_INJECTION
+#ifdef CONFIG_DMA_CUSTOM_OPS_FAULTS
 	struct fault_attr		faults[DMA_CUSTOM_NR_FAULTS];
 #endif
-#ifdef CONFIG_DEBUG_FS
-	struct dma_custom_stats __percpu *stats;
+#ifdef CONFIG_DMA_CUSTOM_OPS_DEBUGFS
 	struct dentry			*debugfs;
 #endif
 };
@@ -99,59 +87,27 @@ struct dma_custom_buffer {
 };
 
 /* custom-debugfs.c */
-#ifdef CONFIG_DEBUG_FS
-void dma_custom_debugfs_add(struct device *dev);
-void dma_custom_debugfs_remove(struct device *dev);
-
-static inline int dma_custom_stats_init(struct dma_custom *dc)
-{
-	dc->stats = alloc_percpu(struct dma_custom_stats);
-	return dc->stats ? 0 : -ENOMEM;
-}
-
-static inline void dma_custom_stats_destroy(struct dma_custom *dc)
-{
-	free_percpu(dc->stats);
-}
-
-static inline void dma_custom_count(struct dma_custom *dc,
-				    enum dma_custom_stat stat)
-{
-	if (dc)
-		this_cpu_inc(dc->stats->count[stat]);
-}
+#ifdef CONFIG_DMA_CUSTOM_OPS_DEBUGFS
+void dma_custom_debugfs_add(struct dma_custom *dc);
+void dma_custom_debugfs_remove(struct dma_custom *dc);
 #else
-static inline void dma_custom_debugfs_add(struct device *dev)
+static inline void dma_custom_debugfs_add(struct dma_custom *dc)
 {
 }
 
-static inline void dma_custom_debugfs_remove(struct device *dev)
-{
-}
-
-static inline int dma_custom_stats_init(struct dma_custom *dc)
-{
-	return 0;
-}
-
-static inline void dma_custom_stats_destroy(struct dma_custom *dc)
-{
-}
-
-static inline void dma_custom_count(struct dma_custom *dc,
-				    enum dma_custom_stat stat)
+static inline void dma_custom_debugfs_remove(struct dma_custom *dc)
 {
 }
 #endif
 
 /* custom-fault.c */
-#ifdef CONFIG_FAULT_INJECTION
+#ifdef CONFIG_DMA_CUSTOM_OPS_FAULTS
 void dma_custom_faults_init(struct dma_custom *dc);
 void dma_custom_faults_debugfs_add(struct dma_custom *dc, struct dentry *dir);
 
-bool dma_custom_should_fail(struct dma_custom *dc, enum dma_custom_fault fault,
+bool dma_custom_should_fail(struct device *dev, enum dma_custom_fault fault,
 			    size_t size, bool nowarn);
-bool dma_custom_should_fail_sg(struct dma_custom *dc, struct scatterlist *sgl,
+bool dma_custom_should_fail_sg(struct device *dev, struct scatterlist *sgl,
 			       int nents, bool nowarn);
 #else
 static inline void dma_custom_faults_init(struct dma_custom *dc)
@@ -163,7 +119,7 @@ static inline void dma_custom_faults_debugfs_add(struct dma_custom *dc,
 {
 }
 
-static inline bool dma_custom_should_fail(struct dma_custom *dc,
+static inline bool dma_custom_should_fail(struct device *dev,
 					  enum dma_custom_fault fault,
 					  size_t size, bool nowarn)
 {
@@ -183,11 +139,6 @@ bool dma_custom_pages_alloc(struct device *dev, struct dma_custom_buffer *buf,
 			    gfp_t gfp);
 void dma_custom_pages_free(struct page *page, size_t size, struct cma *cma);
 
-/*
- * The operations below also serve devices that have none of the state above:
- * some buses copy the ops of a parent device.  These get dma-direct.
- */
-
 /* custom-buffer.c */
 void dma_custom_buffers_init(struct dma_custom *dc);
 unsigned long dma_custom_buffers_leak(struct dma_custom *dc);
@@ -204,6 +155,22 @@ static inline bool dma_custom_buffer_has(const struct dma_custom_buffer *buf,
 
 void *dma_custom_alloc(struct device *dev, size_t size, dma_addr_t *dma_addr,
 		       gfp_t gfp, unsigned long attrs);
+
+/*
+ * The state of a device; NULL if the provider is not attached to it, but has come
+ * with a copy of a parent's dma_ops, say.  That is dma-direct's then.
+ */
+static inline struct dma_custom *dma_custom_of(struct device *dev)
+{
+	const struct dma_map_ops *ops = get_dma_ops(dev);
+	struct dma_custom *dc;
+
+	if (!ops || ops->alloc != dma_custom_alloc)
+		return NULL;
+	dc = container_of(ops, struct dma_custom, ops);
+	return dc->dev == dev ? dc : NULL;
+}
+
 void dma_custom_free(struct device *dev, size_t size, void *cpu_addr,
 		     dma_addr_t dma_addr, unsigned long attrs);
 struct page *dma_custom_alloc_pages(struct device *dev, size_t size,
@@ -218,7 +185,7 @@ int dma_custom_get_sgtable(struct device *dev, struct sg_table *sgt,
 			   unsigned long attrs);
 
 /* custom-mmap.c */
-enum dma_custom_mmap dma_custom_mmap_mode(struct device *dev,
+enum dma_custom_mmap dma_custom_mmap_mode(const struct dma_custom *dc,
 					  const struct dma_custom_buffer *buf);
 int dma_custom_mmap(struct device *dev, struct vm_area_struct *vma,
 		    void *cpu_addr, dma_addr_t dma_addr, size_t size,
@@ -234,15 +201,7 @@ void dma_custom_unmap_phys(struct device *dev, dma_addr_t dma_addr, size_t size,
 			   enum dma_data_direction dir, unsigned long attrs);
 int dma_custom_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 		      enum dma_data_direction dir, unsigned long attrs);
-void dma_custom_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
-			 enum dma_data_direction dir, unsigned long attrs);
 void dma_custom_sync_single_for_cpu(struct device *dev, dma_addr_t dma_addr,
 				    size_t size, enum dma_data_direction dir);
-void dma_custom_sync_single_for_device(struct device *dev, dma_addr_t dma_addr,
-				       size_t size, enum dma_data_direction dir);
-void dma_custom_sync_sg_for_cpu(struct device *dev, struct scatterlist *sgl,
-				int nents, enum dma_data_direction dir);
-void dma_custom_sync_sg_for_device(struct device *dev, struct scatterlist *sgl,
-				   int nents, enum dma_data_direction dir);
 
 #endif /* _KERNEL_DMA_CUSTOM_H */

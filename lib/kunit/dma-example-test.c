@@ -151,7 +151,7 @@ static const char hello[] = "a message";
  */
 static struct example *example(struct kunit *test)
 {
-	static const struct dma_custom_config cfg = {
+	static const struct kunit_dma_config cfg = {
 		.bus_offset = IS_ENABLED(CONFIG_ARCH_DMA_ADDR_T_64BIT) &&
 			      !IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA) ?
 			      SZ_1G : 0,
@@ -279,7 +279,7 @@ static void no_memory_for_the_ring(struct kunit *test)
 {
 	struct example *ex = example(test);
 
-	kunit_dma_fail_nth(test, ex->dev, DMA_CUSTOM_FAULT_ALLOC, 1);
+	kunit_dma_fail_nth(ex->dev, KUNIT_DMA_FAULT_ALLOC, 1);
 	KUNIT_EXPECT_EQ(test, -ENOMEM, example_init(ex, ex->dev));
 }
 
@@ -290,7 +290,7 @@ static void message_that_cannot_be_mapped(struct kunit *test)
 	char received[SZ_64];
 	dma_addr_t addr[2];
 
-	kunit_dma_fail_nth(test, ex->dev, DMA_CUSTOM_FAULT_MAP, 2);
+	kunit_dma_fail_nth(ex->dev, KUNIT_DMA_FAULT_MAP, 2);
 	KUNIT_ASSERT_EQ(test, 0, example_start(ex, msg, SZ_64, DMA_TO_DEVICE,
 					       &addr[0]));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, example_start(ex, msg, SZ_64,
@@ -313,7 +313,7 @@ static void pieces_that_cannot_be_mapped(struct kunit *test)
 	struct sg_table sgt;
 
 	pieces(test, &sgt, 2);
-	kunit_dma_fail_nth(test, ex->dev, DMA_CUSTOM_FAULT_MAP_SG, 1);
+	kunit_dma_fail_nth(ex->dev, KUNIT_DMA_FAULT_MAP_SG, 1);
 	KUNIT_EXPECT_EQ(test, -ENOMEM, example_start_sg(ex, &sgt));
 	KUNIT_EXPECT_EQ(test, 0, ex->used);
 	sg_free_table(&sgt);

@@ -36,7 +36,7 @@ static struct kunit *fake_test(struct kunit *test)
 
 /* Of the test itself, or of one that is made up. */
 static struct device *device_of(struct kunit *test, struct kunit *owner,
-				const struct dma_custom_config *cfg)
+				const struct kunit_dma_config *cfg)
 {
 	struct device *dev;
 
@@ -50,7 +50,7 @@ static struct device *device_of(struct kunit *test, struct kunit *owner,
 }
 
 static struct device *device(struct kunit *test,
-			     const struct dma_custom_config *cfg)
+			     const struct kunit_dma_config *cfg)
 {
 	return device_of(test, test, cfg);
 }
@@ -58,7 +58,7 @@ static struct device *device(struct kunit *test,
 static struct device *device_with_offset(struct kunit *test,
 					 struct kunit *owner)
 {
-	static const struct dma_custom_config cfg = { .bus_offset = SZ_1G };
+	static const struct kunit_dma_config cfg = { .bus_offset = SZ_1G };
 
 	if (IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA))
 		kunit_skip(test, "the architecture translates bus addresses");
@@ -114,7 +114,6 @@ static void device_can_do_dma(struct kunit *test)
 {
 	struct device *dev = device(test, NULL);
 
-	KUNIT_EXPECT_TRUE(test, dma_custom_attached(dev));
 	KUNIT_EXPECT_TRUE(test, dev_is_dma_coherent(dev));
 	KUNIT_EXPECT_EQ(test, (dma_addr_t)DMA_BIT_MASK(64), dma_get_mask(dev));
 	KUNIT_EXPECT_EQ(test, (dma_addr_t)DMA_BIT_MASK(64),
@@ -123,7 +122,7 @@ static void device_can_do_dma(struct kunit *test)
 
 static void bad_config_is_an_error(struct kunit *test)
 {
-	static const struct dma_custom_config cfg = { .bus_offset = 1 };
+	static const struct kunit_dma_config cfg = { .bus_offset = 1 };
 
 	KUNIT_EXPECT_PTR_EQ(test, ERR_PTR(-EINVAL),
 			    kunit_dma_device_register(test, "dma", &cfg));
@@ -462,7 +461,7 @@ static void access_after_unmap_fails(struct kunit *test)
 	expect_passed(test, fake);
 }
 
-/* The three that the provider is to make visible. */
+/* The three that are hard to find on a PC. */
 
 static void ignored_mapping_error_is_caught(struct kunit *test)
 {
@@ -471,7 +470,7 @@ static void ignored_mapping_error_is_caught(struct kunit *test)
 	u32 *mem = memory(test), data;
 	dma_addr_t dma_addr;
 
-	kunit_dma_fail_nth(test, dev, DMA_CUSTOM_FAULT_MAP, 1);
+	kunit_dma_fail_nth(dev, KUNIT_DMA_FAULT_MAP, 1);
 	dma_addr = get_dma_ops(dev)->map_phys(dev, virt_to_phys(mem), 64,
 					      DMA_TO_DEVICE, 0);
 	/* The driver goes on, and tells the device. */

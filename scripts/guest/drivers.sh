@@ -15,6 +15,8 @@ fail() {
 ok() { echo "ok: $* (after $(cut -d . -f 1 /proc/uptime) s)"; }
 
 mount -t debugfs debugfs /sys/kernel/debug
+mount -t tracefs tracefs /sys/kernel/tracing
+events=/sys/kernel/tracing/events/dma
 pool=/sys/kernel/debug/swiotlb
 custom=/sys/kernel/debug/dma_custom
 
@@ -37,20 +39,26 @@ cd /tmp
 
 for dev in $blk $vnet $vnet_peer $e1000 $e1000_peer; do
 	if [ "$ATTACHED" = yes ]; then
-		[ -d "$custom/$dev" ] || fail "$dev has no custom DMA ops"
+		[ -d "$custom/pci:$dev" ] || fail "$dev has no custom DMA ops"
 	else
-		[ ! -e "$custom/$dev" ] || fail "$dev has custom DMA ops"
+		[ ! -e "$custom/pci:$dev" ] || fail "$dev has custom DMA ops"
 		dmesg | grep -F "$dev: behind an IOMMU, no custom DMA ops attached" ||
 			fail "not a word of $dev"
 	fi
 done
 ok "custom DMA ops: $ATTACHED; $blk (disk), $vnet (virtio-net), $e1000 (e1000), $vnet_peer and $e1000_peer (e1000e)"
 
-# mapped DEVICE: how many mappings it has made.
+# mapped DEVICE EVENT...: how many mappings it has made.
 mapped() {
-	[ "$ATTACHED" = no ] ||
-		awk '$1 == "map" || $1 == "map_sg" { n += $2 } END { print n }' "$custom/$1/stats"
+	dev=$1
+	shift
+	for event; do
+		cat "$events/$event/hist"
+	done | awk -v dev="$dev" '$3 == dev { n += $NF } END { print n + 0 }'
 }
+for event in dma_map_phys dma_map_sg; do
+	echo hist:keys=device >"$events/$event/trigger"
+done
 
 # bounces NAME WANTED DEVICE... -- COMMAND: runs it, and checks that each device
 # has mapped memory, and whether bounce buffers were used.
@@ -59,7 +67,7 @@ bounces() {
 	shift 2
 	while [ "$1" != -- ]; do
 		devices="$devices $1"
-		mapped "$1" >"/tmp/before-$1"
+		mapped "$1" dma_map_phys dma_map_sg >"/tmp/before-$1"
 		shift
 	done
 	shift
@@ -67,7 +75,7 @@ bounces() {
 	"$@"
 	[ "$ATTACHED" = yes ] || return 0
 	for dev in $devices; do
-		mappings=$(($(mapped "$dev") - $(cat "/tmp/before-$dev")))
+		mappings=$(($(mapped "$dev" dma_map_phys dma_map_sg) - $(cat "/tmp/before-$dev")))
 		[ $mappings -gt 0 ] ||
 			fail "$name: $dev made no mapping with the custom DMA ops"
 		echo "    $dev: $mappings mappings"
@@ -178,7 +186,9 @@ ok "$MIB MiB from e1000 to e1000e: sha256 $got"
 
 # Packets get lost, and are sent again.
 if [ "$ATTACHED" = yes ]; then
-	cd "$custom/$e1000/fail_map"
+	echo '!hist:keys=device' >"$events/dma_map_phys/trigger"
+	echo 'hist:keys=device if dma_addr == 0xffffffffffffffff' >"$events/dma_map_phys/trigger"
+	cd "$custom/pci:$e1000/fail_map"
 	echo 0 >verbose
 	echo -1 >./times
 	echo 50 >interval
@@ -186,7 +196,7 @@ if [ "$ATTACHED" = yes ]; then
 	send $e1000_ns 10.0.1.1 $e1000_peer_ns /mnt/part
 	echo 0 >probability
 	cd /tmp
-	failed=$(sed -n 's/^map_failed //p' "$custom/$e1000/stats")
+	failed=$(mapped "$e1000" dma_map_phys)
 	[ "$failed" -gt 0 ] || fail 'no mapping failed'
 	[ "$got" = "$(sum /mnt/part)" ] || fail 'the file arrived changed'
 	ok "8 MiB from e1000 to e1000e with $failed mappings that failed: sha256 $got"

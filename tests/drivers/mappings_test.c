@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -45,13 +46,17 @@ static void set_up(void)
 /* Live buffers of a device, -1 if it is not on the custom DMA ops. */
 static int buffers(const char *device)
 {
-	char path[128], line[128];
+	char pattern[128], line[128];
 	int n = -1; /* the headings */
+	glob_t path;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/sys/kernel/debug/dma_custom/%s/buffers",
-		 device);
-	f = fopen(path, "re");
+	snprintf(pattern, sizeof(pattern),
+		 "/sys/kernel/debug/dma_custom/*:%s/buffers", device);
+	if (glob(pattern, 0, NULL, &path))
+		return -1;
+	f = fopen(path.gl_pathv[0], "re");
+	globfree(&path);
 	if (!f)
 		return -1;
 	while (fgets(line, sizeof(line), f))
@@ -361,6 +366,100 @@ TEST(usbfs)
 	EXPECT_TRUE(is_numbered(p + size - 4096, 4096, (size - 4096) / 8));
 	ASSERT_EQ(0, munmap(p + size - 4096, 4096));
 	EXPECT_EQ(before, buffers(device));
+}
+
+/* Writes a word to a file in sysfs; returns 0 or -errno. */
+static int write_word(const char *path, const char *word)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, word, strlen(word)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/*
+ * Takes blocks of movable memory offline and online again until the pipe's other end
+ * is closed; returns how often one went, -1 if it did not come back.
+ */
+static int change_memory(int stop)
+{
+	struct pollfd poll_stop = { .fd = stop };
+	int offlined = 0;
+	size_t i;
+	glob_t blocks;
+
+	if (glob("/sys/devices/system/memory/memory*/state", 0, NULL, &blocks))
+		return -1;
+	while (!poll(&poll_stop, 1, 0)) {
+		/* Movable memory is what has the highest addresses. */
+		for (i = blocks.gl_pathc; i > blocks.gl_pathc - 2; i--) {
+			if (write_word(blocks.gl_pathv[i - 1], "offline"))
+				continue;
+			offlined++;
+			if (write_word(blocks.gl_pathv[i - 1], "online_movable"))
+				return -1;
+		}
+	}
+	globfree(&blocks);
+	return offlined;
+}
+
+/*
+ * A memory notifier of KSM's waits for who holds the mmap lock of a process.  A
+ * driver that allocates in mmap(), and so with that lock held, must not wait for
+ * memory hotplug.
+ */
+TEST_TIMEOUT(usbfs_beside_ksm_and_memory_hotplug, 300)
+{
+	const size_t size = 6 * MIB, merged = 4 * MIB;
+	int fd, mapped = 0, i, status, stop[2];
+	pid_t pid;
+	char *p;
+
+	set_up();
+	if (!custom)
+		SKIP(return, "dma-direct has no buffer of that size");
+	fd = open_usb_disk();
+	ASSERT_LE(0, fd);
+	p = mmap(NULL, merged, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, p);
+	ASSERT_EQ(0, madvise(p, merged, MADV_MERGEABLE));
+	ASSERT_EQ(0, write_word("/sys/kernel/mm/ksm/sleep_millisecs", "0"));
+	ASSERT_EQ(0, write_word("/sys/kernel/mm/ksm/run", "1"));
+	ASSERT_EQ(0, pipe(stop));
+
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		close(stop[1]);
+		status = change_memory(stop[0]);
+		TH_LOG("blocks of memory taken offline: %d", status);
+		_exit(status <= 0);
+	}
+	close(stop[0]);
+	for (i = 0; i < 300; i++) {
+		void *q = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			       fd, 0);
+
+		/* What is just being moved away may be what is missing. */
+		if (q == MAP_FAILED)
+			continue;
+		mapped++;
+		ASSERT_EQ(0, munmap(q, size));
+		memset(p, i, merged);
+	}
+	close(stop[1]);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	TH_LOG("buffers mapped: %d of %d", mapped, i);
+	EXPECT_LT(i / 2, mapped);
+	ASSERT_EQ(0, write_word("/sys/kernel/mm/ksm/run", "0"));
+	close(fd);
 }
 
 static void set_interval(struct snd_pcm_hw_params *params, int what,

@@ -151,7 +151,6 @@ static void provider_goes_with_the_driver(struct kunit *test)
 	device_release_driver(dev);
 	KUNIT_EXPECT_FALSE(test, dma_custom_attached(dev));
 	KUNIT_EXPECT_NULL(test, get_dma_ops(dev));
-	KUNIT_EXPECT_NULL(test, dev->dma_custom);
 
 	/* Later changes are for later binds. */
 	list(test, "nothing");
@@ -179,7 +178,6 @@ static void provider_goes_when_probe_fails(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, driver.attached);
 	KUNIT_EXPECT_EQ(test, -ENODEV, driver.result);
 	KUNIT_EXPECT_NULL(test, get_dma_ops(dev));
-	KUNIT_EXPECT_NULL(test, dev->dma_custom);
 }
 
 /* Freed when the last user is gone, as video buffers are. */
@@ -219,7 +217,67 @@ static void provider_stays_until_buffers_are_freed(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, 1, device_attach(dev));
 	KUNIT_EXPECT_FALSE(test, driver.attached);
-	KUNIT_EXPECT_NULL(test, dev->dma_custom);
+}
+
+/* Whoever frees the last buffer has the last reference to the device. */
+static struct {
+	void (*release)(struct device *dev);
+	bool attached;
+} removed;
+
+static void release_removed(struct device *dev)
+{
+	removed.attached = get_dma_ops(dev);
+	removed.release(dev);
+}
+
+static void provider_goes_with_the_last_reference(struct kunit *test)
+{
+	struct device *dev = bind_listed(test, alloc_and_leave);
+	struct page *page;
+
+	KUNIT_ASSERT_EQ(test, 0, driver.result);
+	late.dev = dev;
+	page = custom_kunit_page(&late, 0);
+	removed.release = dev->release;
+	removed.attached = true;
+	dev->release = release_removed;
+
+	get_device(dev);
+	kunit_platform_device_unregister(test, to_platform_device(dev));
+	KUNIT_EXPECT_TRUE(test, dma_custom_attached(dev));
+	get_page(page);
+	dma_free_attrs(dev, late.size, late.cpu_addr, late.dma_addr, 0);
+	KUNIT_EXPECT_EQ(test, 1, page_count(page));
+	put_page(page);
+	put_device(dev);
+	KUNIT_EXPECT_FALSE(test, removed.attached);
+}
+
+static int attach_and_leave(struct device *dev)
+{
+	int ret = dma_custom_attach(dev, NULL);
+
+	return ret ?: alloc_and_leave(dev);
+}
+
+/* The architecture takes away at unbind what it has set up, not what others have. */
+static void unbind_leaves_what_a_driver_has_attached(struct kunit *test)
+{
+	struct device *dev;
+
+	list(test, "nothing");
+	driver.probe = attach_and_leave;
+	dev = add_device(test);
+	/* As for a device of the device tree. */
+	arch_setup_dma_ops(dev, true);
+	bind(test);
+	KUNIT_ASSERT_EQ(test, 0, driver.result);
+	device_release_driver(dev);
+	KUNIT_EXPECT_TRUE(test, dma_custom_attached(dev));
+	dma_free_attrs(dev, late.size, late.cpu_addr, late.dma_addr, 0);
+	dma_custom_detach(dev);
+	KUNIT_EXPECT_NULL(test, get_dma_ops(dev));
 }
 
 static int attach_itself(struct device *dev)
@@ -243,7 +301,6 @@ static void driver_that_detaches_is_served(struct kunit *test)
 {
 	struct device *dev = bind_listed(test, detach_itself);
 
-	KUNIT_EXPECT_NULL(test, dev->dma_custom);
 
 	device_release_driver(dev);
 	KUNIT_EXPECT_NULL(test, get_dma_ops(dev));
@@ -301,6 +358,8 @@ static struct kunit_case custom_bind_cases[] = {
 	KUNIT_CASE(provider_goes_with_the_driver),
 	KUNIT_CASE(provider_goes_when_probe_fails),
 	KUNIT_CASE(provider_stays_until_buffers_are_freed),
+	KUNIT_CASE(provider_goes_with_the_last_reference),
+	KUNIT_CASE(unbind_leaves_what_a_driver_has_attached),
 	KUNIT_CASE(driver_that_attaches_is_told),
 	KUNIT_CASE(driver_that_detaches_is_served),
 	KUNIT_CASE(device_with_ops_is_left_alone),

@@ -200,17 +200,21 @@ static void alloc_folios_have_one_reference_each(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, wrong);
 }
 
-/* To its own size up to that of a huge page table entry. */
-static void alloc_is_aligned(struct kunit *test)
+/* As the DMA API promises up to the largest block, and for a huge entry above. */
+static void expect_aligned(struct kunit *test, struct custom_kunit_buffer *buf)
 {
-	size_t align = min(PAGE_SIZE << get_order(size_param(test)),
-			   HUGE_ALIGN);
-	struct custom_kunit_buffer *buf;
+	unsigned int order = get_order(buf->size);
+	size_t align = order > MAX_PAGE_ORDER ? HUGE_ALIGN : PAGE_SIZE << order;
 
-	buf = custom_kunit_alloc(test, device_param(test), size_param(test));
 	KUNIT_EXPECT_TRUE_MSG(test, IS_ALIGNED(buf->dma_addr, align),
 			      "%pad is not aligned to %#zx", &buf->dma_addr,
 			      align);
+}
+
+static void alloc_is_aligned(struct kunit *test)
+{
+	expect_aligned(test, custom_kunit_alloc(test, device_param(test),
+						size_param(test)));
 }
 
 /* What is written at the kernel address arrives at the bus address. */
@@ -320,7 +324,7 @@ static void alloc_survives_a_failure_to_index(struct kunit *test)
 {
 	size_t size = IS_ENABLED(CONFIG_CONTIG_ALLOC) ? SZ_64M : LARGEST;
 	struct device *dev = device_param(test);
-	struct dma_custom *dc = dev->dma_custom;
+	struct dma_custom *dc = dma_custom_of(dev);
 	int tries = 10;
 
 	needs_large_buffers(test, size);
@@ -1293,6 +1297,21 @@ static void cma_area_comes_first(struct kunit *test)
 }
 
 /* As many as fit, three times over: each has to go back to the area. */
+/* Above CONFIG_CMA_ALIGNMENT, too, which is what dma-direct aligns to. */
+static void cma_area_is_aligned(struct kunit *test)
+{
+	struct device *dev = device_with_cma(test);
+	struct custom_kunit_buffer *buf;
+	unsigned int i;
+
+	custom_kunit_alloc(test, dev, PAGE_SIZE);
+	for (i = 0; i < 3; i++) {
+		buf = custom_kunit_alloc(test, dev, LARGEST / 4 * 3);
+		KUNIT_EXPECT_TRUE(test, in_cma(buf));
+		expect_aligned(test, buf);
+	}
+}
+
 static void cma_area_gets_its_pages_back(struct kunit *test)
 {
 	size_t size = 5 * SZ_1M + PAGE_SIZE;
@@ -1475,6 +1494,7 @@ static struct kunit_case custom_buffer_cases[] = {
 	KUNIT_CASE_PARAM(noncontiguous_is_contiguous, pages_gen_params),
 	KUNIT_CASE(managed_buffer_goes_with_the_device),
 	KUNIT_CASE(cma_area_comes_first),
+	KUNIT_CASE(cma_area_is_aligned),
 	KUNIT_CASE(cma_area_gets_its_pages_back),
 	KUNIT_CASE(cma_area_used_up_is_no_error),
 	KUNIT_CASE(cma_area_out_of_reach_is_not_used),

@@ -7,17 +7,15 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
+#include "../custom.h"
 #include "custom_kunit.h"
-
-#ifdef CONFIG_FAULT_INJECTION
 
 /* Settings that make the next operation fail, and no other. */
 static struct fault_attr *fail_next(struct kunit *test, struct device *dev,
 				    enum dma_custom_fault fault)
 {
-	struct fault_attr *attr = dma_custom_fault_attr(dev, fault);
+	struct fault_attr *attr = &dma_custom_of(dev)->faults[fault];
 
-	KUNIT_ASSERT_NOT_NULL(test, attr);
 	attr->verbose = 0;
 	attr->probability = 100;
 	atomic_set(&attr->times, 1);
@@ -188,8 +186,8 @@ static void set_debugfs(struct kunit *test, struct device *dev,
 {
 	char path[SZ_128];
 
-	snprintf(path, sizeof(path), "dma_custom/%s/%s/%s", dev_name(dev), dir,
-		 name);
+	snprintf(path, sizeof(path), "dma_custom/%s:%s/%s/%s",
+		 dev_bus_name(dev), dev_name(dev), dir, name);
 	KUNIT_ASSERT_EQ(test, strlen(val),
 			custom_kunit_write_file(test, "debugfs", path, val));
 }
@@ -226,19 +224,6 @@ static void map_sgtable_returns_enomem(struct kunit *test)
 	sg_free_table(&sgt);
 }
 
-static void attr_is_for_attached_devices_only(struct kunit *test)
-{
-	struct device *dev = custom_kunit_plain_device(test, "dev");
-
-	KUNIT_EXPECT_NULL(test,
-			  dma_custom_fault_attr(dev, DMA_CUSTOM_FAULT_MAP));
-	KUNIT_ASSERT_EQ(test, 0, devm_dma_custom_attach(dev, NULL));
-	KUNIT_EXPECT_NOT_NULL(test,
-			      dma_custom_fault_attr(dev, DMA_CUSTOM_FAULT_MAP));
-	KUNIT_EXPECT_NULL(test,
-			  dma_custom_fault_attr(dev, DMA_CUSTOM_NR_FAULTS));
-}
-
 static struct kunit_case custom_fault_cases[] = {
 	KUNIT_CASE_PARAM(nothing_fails_unasked, fault_gen_params),
 	KUNIT_CASE_PARAM(fails_once, fault_gen_params),
@@ -250,26 +235,8 @@ static struct kunit_case custom_fault_cases[] = {
 	KUNIT_CASE_PARAM(debugfs_makes_it_fail, fault_gen_params),
 	KUNIT_CASE(reports_can_be_rate_limited),
 	KUNIT_CASE(map_sgtable_returns_enomem),
-	KUNIT_CASE(attr_is_for_attached_devices_only),
 	{}
 };
-
-#else /* !CONFIG_FAULT_INJECTION */
-
-static void there_are_no_settings(struct kunit *test)
-{
-	struct device *dev = custom_kunit_device(test, NULL);
-
-	KUNIT_EXPECT_NULL(test,
-			  dma_custom_fault_attr(dev, DMA_CUSTOM_FAULT_MAP));
-}
-
-static struct kunit_case custom_fault_cases[] = {
-	KUNIT_CASE(there_are_no_settings),
-	{}
-};
-
-#endif /* CONFIG_FAULT_INJECTION */
 
 static struct kunit_suite custom_fault_suite = {
 	.name = "dma_custom_fault",

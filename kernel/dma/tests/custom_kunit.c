@@ -46,6 +46,8 @@ struct device *custom_kunit_device(struct kunit *test,
 
 	if (cfg && cfg->bus_offset && IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA))
 		kunit_skip(test, "the architecture translates bus addresses");
+	if (cfg && cfg->bus_offset && !IS_ENABLED(CONFIG_DMA_CUSTOM_OPS_TESTING))
+		kunit_skip(test, "needs CONFIG_DMA_CUSTOM_OPS_TESTING");
 	KUNIT_ASSERT_EQ(test, 0, dma_custom_attach(dev, cfg));
 	ret = kunit_add_action_or_reset(test, custom_kunit_detach_action, dev);
 	KUNIT_ASSERT_EQ(test, 0, ret);

@@ -147,7 +147,7 @@ static long lines_of_buffers(void)
 	FILE *f;
 	int c;
 
-	snprintf(path, sizeof(path), "/sys/kernel/debug/dma_custom/%s/buffers",
+	snprintf(path, sizeof(path), "/sys/kernel/debug/dma_custom/platform:%s/buffers",
 		 getenv("DMADEMO_NAME") ?: "dmademo.0");
 	f = fopen(path, "re");
 	if (!f)

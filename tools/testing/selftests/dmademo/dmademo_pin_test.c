@@ -69,7 +69,7 @@ static int is_of_cma(uint64_t bus_addr)
 	if (len < 0)
 		return -1;
 	device[len] = 0;
-	snprintf(path, sizeof(path), "/sys/kernel/debug/dma_custom/%s/buffers",
+	snprintf(path, sizeof(path), "/sys/kernel/debug/dma_custom/platform:%s/buffers",
 		 strrchr(device, '/') + 1);
 	f = fopen(path, "re");
 	while (f && fgets(line, sizeof(line), f))

@@ -2,21 +2,22 @@
 /*
  * KUnit devices that can do DMA, for testing code that uses the DMA API.
  *
- * The device has the custom DMA ops, with a layer on top that writes down what
- * is allocated and mapped.  So a test can play the device, which sees nothing
- * else, and what is left behind when the device goes fails the test.
+ * The device has DMA ops that call dma-direct and write down what is allocated and
+ * mapped.  So a test can play the device, which sees nothing else, and what is left
+ * behind when the device goes fails the test.
  */
 #include <kunit/device.h>
 #include <kunit/dma.h>
 #include <kunit/test.h>
-#include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
-#include <linux/fault-inject.h>
 #include <linux/highmem.h>
 #include <linux/list.h>
+#include <linux/memblock.h> /* for max_pfn */
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+
+#include "direct.h"
 
 enum kunit_dma_kind {
 	KUNIT_DMA_BUFFER,
@@ -53,9 +54,9 @@ struct kunit_dma_region {
 struct kunit_dma {
 	struct kunit			*test;
 	struct device			*dev;
-	/* the operations of the device, and those of the provider below */
-	const struct dma_map_ops	ops;
-	const struct dma_map_ops	*provider;
+	struct dma_map_ops		ops;
+	/* how many operations from now one fails; never, if that is 0 */
+	atomic_t			fail[KUNIT_DMA_NR_FAULTS];
 	/* protects the list; drivers map in interrupt handlers too */
 	spinlock_t			lock;
 	struct list_head		regions;
@@ -64,6 +65,12 @@ struct kunit_dma {
 static struct kunit_dma *to_kunit_dma(struct device *dev)
 {
 	return container_of(get_dma_ops(dev), struct kunit_dma, ops);
+}
+
+static bool kunit_dma_should_fail(struct kunit_dma *kd,
+				  enum kunit_dma_fault fault)
+{
+	return !atomic_dec_if_positive(&kd->fail[fault]);
 }
 
 /* Drivers map and unmap with interrupts off too, where KUNIT_FAIL() cannot be. */
@@ -157,10 +164,12 @@ static void *kunit_dma_alloc(struct device *dev, size_t size,
 	struct kunit_dma *kd = to_kunit_dma(dev);
 	void *cpu_addr;
 
-	cpu_addr = kd->provider->alloc(dev, size, dma_addr, gfp, attrs);
+	if (kunit_dma_should_fail(kd, KUNIT_DMA_FAULT_ALLOC))
+		return NULL;
+	cpu_addr = dma_direct_alloc(dev, size, dma_addr, gfp, attrs);
 	if (cpu_addr && !kunit_dma_add(kd, KUNIT_DMA_BUFFER, *dma_addr, size,
 				       DMA_BIDIRECTIONAL, cpu_addr, attrs)) {
-		kd->provider->free(dev, size, cpu_addr, *dma_addr, attrs);
+		dma_direct_free(dev, size, cpu_addr, *dma_addr, attrs);
 		return NULL;
 	}
 	return cpu_addr;
@@ -173,7 +182,7 @@ static void kunit_dma_free(struct device *dev, size_t size, void *cpu_addr,
 
 	if (kunit_dma_remove(kd, KUNIT_DMA_BUFFER, dma_addr, size,
 			     DMA_BIDIRECTIONAL))
-		kd->provider->free(dev, size, cpu_addr, dma_addr, attrs);
+		dma_direct_free(dev, size, cpu_addr, dma_addr, attrs);
 }
 
 static struct page *kunit_dma_alloc_pages(struct device *dev, size_t size,
@@ -184,10 +193,12 @@ static struct page *kunit_dma_alloc_pages(struct device *dev, size_t size,
 	struct kunit_dma *kd = to_kunit_dma(dev);
 	struct page *page;
 
-	page = kd->provider->alloc_pages_op(dev, size, dma_addr, dir, gfp);
+	if (kunit_dma_should_fail(kd, KUNIT_DMA_FAULT_ALLOC))
+		return NULL;
+	page = dma_direct_alloc_pages(dev, size, dma_addr, dir, gfp);
 	if (page && !kunit_dma_add(kd, KUNIT_DMA_PAGES, *dma_addr, size, dir,
 				   page, 0)) {
-		kd->provider->free_pages(dev, size, page, *dma_addr, dir);
+		dma_direct_free_pages(dev, size, page, *dma_addr, dir);
 		return NULL;
 	}
 	return page;
@@ -200,7 +211,7 @@ static void kunit_dma_free_pages(struct device *dev, size_t size,
 	struct kunit_dma *kd = to_kunit_dma(dev);
 
 	if (kunit_dma_remove(kd, KUNIT_DMA_PAGES, dma_addr, size, dir))
-		kd->provider->free_pages(dev, size, page, dma_addr, dir);
+		dma_direct_free_pages(dev, size, page, dma_addr, dir);
 }
 
 static dma_addr_t kunit_dma_map_phys(struct device *dev, phys_addr_t phys,
@@ -210,11 +221,13 @@ static dma_addr_t kunit_dma_map_phys(struct device *dev, phys_addr_t phys,
 	struct kunit_dma *kd = to_kunit_dma(dev);
 	dma_addr_t dma_addr;
 
-	dma_addr = kd->provider->map_phys(dev, phys, size, dir, attrs);
+	if (kunit_dma_should_fail(kd, KUNIT_DMA_FAULT_MAP))
+		return DMA_MAPPING_ERROR;
+	dma_addr = dma_direct_map_phys(dev, phys, size, dir, attrs, true);
 	if (dma_addr != DMA_MAPPING_ERROR &&
 	    !kunit_dma_add(kd, KUNIT_DMA_MAPPING, dma_addr, size, dir, NULL,
 			   attrs)) {
-		kd->provider->unmap_phys(dev, dma_addr, size, dir, attrs);
+		dma_direct_unmap_phys(dev, dma_addr, size, dir, attrs, true);
 		return DMA_MAPPING_ERROR;
 	}
 	return dma_addr;
@@ -227,7 +240,7 @@ static void kunit_dma_unmap_phys(struct device *dev, dma_addr_t dma_addr,
 	struct kunit_dma *kd = to_kunit_dma(dev);
 
 	if (kunit_dma_remove(kd, KUNIT_DMA_MAPPING, dma_addr, size, dir))
-		kd->provider->unmap_phys(dev, dma_addr, size, dir, attrs);
+		dma_direct_unmap_phys(dev, dma_addr, size, dir, attrs, true);
 }
 
 /* All entries go, even if one of them is a mistake. */
@@ -250,15 +263,18 @@ static int kunit_dma_map_sg(struct device *dev, struct scatterlist *sgl,
 			    unsigned long attrs)
 {
 	struct kunit_dma *kd = to_kunit_dma(dev);
-	int ret = kd->provider->map_sg(dev, sgl, nents, dir, attrs), i;
 	struct scatterlist *sg;
+	int ret, i;
 
+	if (kunit_dma_should_fail(kd, KUNIT_DMA_FAULT_MAP_SG))
+		return -ENOMEM;
+	ret = dma_direct_map_sg(dev, sgl, nents, dir, attrs);
 	for_each_sg(sgl, sg, ret, i) {
 		if (kunit_dma_add(kd, KUNIT_DMA_SG, sg_dma_address(sg),
 				  sg_dma_len(sg), dir, NULL, attrs))
 			continue;
 		kunit_dma_remove_sg(kd, sgl, i, dir);
-		kd->provider->unmap_sg(dev, sgl, nents, dir, attrs);
+		dma_direct_unmap_sg(dev, sgl, nents, dir, attrs);
 		return -ENOMEM;
 	}
 	return ret;
@@ -271,7 +287,7 @@ static void kunit_dma_unmap_sg(struct device *dev, struct scatterlist *sgl,
 	struct kunit_dma *kd = to_kunit_dma(dev);
 
 	if (kunit_dma_remove_sg(kd, sgl, nents, dir))
-		kd->provider->unmap_sg(dev, sgl, nents, dir, attrs);
+		dma_direct_unmap_sg(dev, sgl, nents, dir, attrs);
 }
 
 static void kunit_dma_sync_single_for_cpu(struct device *dev,
@@ -281,7 +297,7 @@ static void kunit_dma_sync_single_for_cpu(struct device *dev,
 	struct kunit_dma *kd = to_kunit_dma(dev);
 
 	if (kunit_dma_check_sync(kd, dma_addr, size, dir))
-		kd->provider->sync_single_for_cpu(dev, dma_addr, size, dir);
+		dma_direct_sync_single_for_cpu(dev, dma_addr, size, dir, true);
 }
 
 static void kunit_dma_sync_single_for_device(struct device *dev,
@@ -291,7 +307,7 @@ static void kunit_dma_sync_single_for_device(struct device *dev,
 	struct kunit_dma *kd = to_kunit_dma(dev);
 
 	if (kunit_dma_check_sync(kd, dma_addr, size, dir))
-		kd->provider->sync_single_for_device(dev, dma_addr, size, dir);
+		dma_direct_sync_single_for_device(dev, dma_addr, size, dir);
 }
 
 static bool kunit_dma_check_sync_sg(struct kunit_dma *kd,
@@ -315,7 +331,7 @@ static void kunit_dma_sync_sg_for_cpu(struct device *dev,
 	struct kunit_dma *kd = to_kunit_dma(dev);
 
 	if (kunit_dma_check_sync_sg(kd, sgl, nents, dir))
-		kd->provider->sync_sg_for_cpu(dev, sgl, nents, dir);
+		dma_direct_sync_sg_for_cpu(dev, sgl, nents, dir);
 }
 
 static void kunit_dma_sync_sg_for_device(struct device *dev,
@@ -325,7 +341,7 @@ static void kunit_dma_sync_sg_for_device(struct device *dev,
 	struct kunit_dma *kd = to_kunit_dma(dev);
 
 	if (kunit_dma_check_sync_sg(kd, sgl, nents, dir))
-		kd->provider->sync_sg_for_device(dev, sgl, nents, dir);
+		dma_direct_sync_sg_for_device(dev, sgl, nents, dir);
 }
 
 /* Reports what is left, and gives it back: no device is there to use it. */
@@ -333,11 +349,10 @@ static void kunit_dma_finish(void *data)
 {
 	const unsigned long skip = DMA_ATTR_SKIP_CPU_SYNC;
 	struct kunit_dma *kd = data;
-	const struct dma_map_ops *ops = kd->provider;
 	struct kunit_dma_region *region, *next;
 	struct device *dev = kd->dev;
 
-	set_dma_ops(dev, ops);
+	set_dma_ops(dev, NULL);
 	list_for_each_entry_safe(region, next, &kd->regions, list) {
 		KUNIT_FAIL(kd->test,
 			   "%s: a %s of %zu bytes at bus address %pad, %s, was left behind",
@@ -345,51 +360,77 @@ static void kunit_dma_finish(void *data)
 			   region->size, &region->dma_addr,
 			   kunit_dma_directions[region->dir]);
 		if (region->kind == KUNIT_DMA_BUFFER)
-			ops->free(dev, region->size, region->cpu_addr,
-				  region->dma_addr, region->attrs);
+			dma_direct_free(dev, region->size, region->cpu_addr,
+					region->dma_addr, region->attrs);
 		else if (region->kind == KUNIT_DMA_PAGES)
-			ops->free_pages(dev, region->size, region->cpu_addr,
-					region->dma_addr, region->dir);
+			dma_direct_free_pages(dev, region->size,
+					      region->cpu_addr,
+					      region->dma_addr, region->dir);
 		else
-			ops->unmap_phys(dev, region->dma_addr, region->size,
-					region->dir, region->attrs | skip);
+			dma_direct_unmap_phys(dev, region->dma_addr,
+					      region->size, region->dir,
+					      region->attrs | skip, true);
 		kfree(region);
 	}
 }
 
-/* Wraps the operations of the provider that is attached. */
+static int kunit_dma_mmap(struct device *dev, struct vm_area_struct *vma,
+			  void *cpu_addr, dma_addr_t dma_addr, size_t size,
+			  unsigned long attrs)
+{
+	if (!dma_direct_can_mmap(dev))
+		return -ENXIO;
+	return dma_direct_mmap(dev, vma, cpu_addr, dma_addr, size, attrs);
+}
+
+static const struct dma_map_ops kunit_dma_ops = {
+	.alloc			= kunit_dma_alloc,
+	.free			= kunit_dma_free,
+	.alloc_pages_op		= kunit_dma_alloc_pages,
+	.free_pages		= kunit_dma_free_pages,
+	.mmap			= kunit_dma_mmap,
+	.get_sgtable		= dma_direct_get_sgtable,
+	.map_phys		= kunit_dma_map_phys,
+	.unmap_phys		= kunit_dma_unmap_phys,
+	.map_sg			= kunit_dma_map_sg,
+	.unmap_sg		= kunit_dma_unmap_sg,
+	.sync_single_for_cpu	= kunit_dma_sync_single_for_cpu,
+	.sync_single_for_device	= kunit_dma_sync_single_for_device,
+	.sync_sg_for_cpu	= kunit_dma_sync_sg_for_cpu,
+	.sync_sg_for_device	= kunit_dma_sync_sg_for_device,
+	.dma_supported		= dma_direct_supported,
+	.get_required_mask	= dma_direct_get_required_mask,
+	.max_mapping_size	= dma_direct_max_mapping_size,
+};
+
+/* The driver core frees the map when the device goes. */
+static int kunit_dma_set_offset(struct device *dev, u64 offset)
+{
+	/* The last page is left out: it holds DMA_MAPPING_ERROR. */
+	const u64 end = ALIGN_DOWN((u64)DMA_MAPPING_ERROR, PAGE_SIZE);
+
+	if (!offset)
+		return 0;
+	if (IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA))
+		return -EOPNOTSUPP;
+	if (!IS_ALIGNED(offset, PAGE_SIZE) || offset >= end ||
+	    end - offset < (u64)max_pfn << PAGE_SHIFT)
+		return -EINVAL;
+	return dma_direct_set_offset(dev, 0, offset, end - offset);
+}
+
 static int kunit_dma_start(struct kunit *test, struct device *dev)
 {
-	const struct dma_map_ops *provider = get_dma_ops(dev);
-	const struct kunit_dma init = {
-		.test		= test,
-		.dev		= dev,
-		.provider	= provider,
-		.ops		= {
-			.alloc			= kunit_dma_alloc,
-			.free			= kunit_dma_free,
-			.alloc_pages_op		= kunit_dma_alloc_pages,
-			.free_pages		= kunit_dma_free_pages,
-			.mmap			= provider->mmap,
-			.get_sgtable		= provider->get_sgtable,
-			.map_phys		= kunit_dma_map_phys,
-			.unmap_phys		= kunit_dma_unmap_phys,
-			.map_sg			= kunit_dma_map_sg,
-			.unmap_sg		= kunit_dma_unmap_sg,
-			.sync_single_for_cpu	= kunit_dma_sync_single_for_cpu,
-			.sync_single_for_device	= kunit_dma_sync_single_for_device,
-			.sync_sg_for_cpu	= kunit_dma_sync_sg_for_cpu,
-			.sync_sg_for_device	= kunit_dma_sync_sg_for_device,
-			.dma_supported		= provider->dma_supported,
-			.get_required_mask	= provider->get_required_mask,
-			.max_mapping_size	= provider->max_mapping_size,
-		},
-	};
-	struct kunit_dma *kd = devm_kmemdup(dev, &init, sizeof(init),
-					    GFP_KERNEL);
+	struct kunit_dma *kd;
 
+	if (get_dma_ops(dev))
+		return -EBUSY;
+	kd = devm_kzalloc(dev, sizeof(*kd), GFP_KERNEL);
 	if (!kd)
 		return -ENOMEM;
+	kd->test = test;
+	kd->dev = dev;
+	kd->ops = kunit_dma_ops;
 	spin_lock_init(&kd->lock);
 	INIT_LIST_HEAD(&kd->regions);
 	set_dma_ops(dev, &kd->ops);
@@ -400,11 +441,9 @@ static int kunit_dma_start(struct kunit *test, struct device *dev)
  * kunit_dma_device_register() - make a device that can do DMA
  * @test: The test.
  * @name: Name of the device.
- * @cfg: As for dma_custom_attach(), NULL for the defaults.  With a bus offset, an
- *	address that is right for the CPU is wrong for the device.
+ * @cfg: What to choose, NULL for the defaults.
  *
- * The device is cache coherent and can address all memory.  It has the custom
- * DMA ops, so that the DMA API can be used on it as on any other.  When the test
+ * The device is cache coherent and can address all memory.  When the test
  * ends, or after kunit_device_unregister(), what is still allocated or mapped is
  * reported, with its kind and size, and fails the test.  So do unmapping,
  * freeing and syncing of what is not mapped.
@@ -412,11 +451,13 @@ static int kunit_dma_start(struct kunit *test, struct device *dev)
  * Context: Process context, may sleep.
  *
  * Return: the device, or an error pointer: -EBUSY if the test has a device of that
- * name already, -ENOMEM, what dma_custom_attach() returns, or -EOPNOTSUPP if the
- * kernel was built without CONFIG_DMA_CUSTOM_OPS or with CONFIG_KUNIT=m.
+ * name already, or the architecture has DMA ops of its own; -EINVAL if the bus offset
+ * is not a multiple of PAGE_SIZE or moves RAM out of the range of a dma_addr_t;
+ * -EOPNOTSUPP for a bus offset on an architecture with its own phys_to_dma(), or if
+ * the kernel was built without CONFIG_KUNIT_DMA; or -ENOMEM.
  */
 struct device *kunit_dma_device_register(struct kunit *test, const char *name,
-					 const struct dma_custom_config *cfg)
+					 const struct kunit_dma_config *cfg)
 {
 	struct device *dev = kunit_device_register(test, name);
 	int ret;
@@ -424,11 +465,11 @@ struct device *kunit_dma_device_register(struct kunit *test, const char *name,
 	if (IS_ERR(dev))
 		return dev;
 	dev_set_dma_coherent(dev);
-	ret = devm_dma_custom_attach(dev, cfg);
+	ret = kunit_dma_start(test, dev);
+	if (!ret && cfg)
+		ret = kunit_dma_set_offset(dev, cfg->bus_offset);
 	if (!ret)
 		ret = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
-	if (!ret)
-		ret = kunit_dma_start(test, dev);
 	if (ret) {
 		kunit_device_unregister(test, dev);
 		return ERR_PTR(ret);
@@ -518,31 +559,17 @@ EXPORT_SYMBOL_GPL(kunit_dma_write);
 
 /**
  * kunit_dma_fail_nth() - make an operation fail
- * @test: The test.
- * @dev: A device from kunit_dma_device_register(), or another one that has the
- *	custom DMA ops.
+ * @dev: A device from kunit_dma_device_register().
  * @fault: The kind of operation.
  * @nth: 1 for the next one, 2 for the one after that, and so on; 0 for none.
  *
- * One of them fails, then they work again.  Skips the test if the kernel was
- * built without CONFIG_FAULT_INJECTION.
+ * One of them fails, then they work again.
  *
- * Context: Process context, may sleep.
+ * Context: Any context.
  */
-void kunit_dma_fail_nth(struct kunit *test, struct device *dev,
-			enum dma_custom_fault fault, unsigned int nth)
+void kunit_dma_fail_nth(struct device *dev, enum kunit_dma_fault fault,
+			unsigned int nth)
 {
-#ifdef CONFIG_FAULT_INJECTION
-	struct fault_attr *attr = dma_custom_fault_attr(dev, fault);
-
-	KUNIT_ASSERT_NOT_NULL(test, attr);
-	attr->verbose = 0;
-	attr->probability = nth ? 100 : 0;
-	attr->interval = nth;
-	attr->count = 0;
-	atomic_set(&attr->times, 1);
-#else
-	kunit_skip(test, "needs CONFIG_FAULT_INJECTION");
-#endif
+	atomic_set(&to_kunit_dma(dev)->fail[fault], nth);
 }
 EXPORT_SYMBOL_GPL(kunit_dma_fail_nth);
