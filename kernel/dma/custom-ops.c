@@ -13,26 +13,29 @@
 #include "custom.h"
 #include "direct.h"
 
-static const struct dma_map_ops dma_custom_ops = {
-	.alloc			= dma_custom_alloc,
-	.free			= dma_custom_free,
-	.alloc_pages_op		= dma_custom_alloc_pages,
-	.free_pages		= dma_custom_free_pages,
-	.mmap			= dma_custom_mmap,
-	.mmap_pages		= dma_custom_mmap_page_buffer,
-	.get_sgtable		= dma_custom_get_sgtable,
-	.map_phys		= dma_custom_map_phys,
-	.unmap_phys		= dma_custom_unmap_phys,
-	.map_sg			= dma_custom_map_sg,
-	.unmap_sg		= dma_direct_unmap_sg,
-	.sync_single_for_cpu	= dma_custom_sync_single_for_cpu,
-	.sync_single_for_device	= dma_direct_sync_single_for_device,
-	.sync_sg_for_cpu	= dma_direct_sync_sg_for_cpu,
-	.sync_sg_for_device	= dma_direct_sync_sg_for_device,
-	.dma_supported		= dma_direct_supported,
-	.get_required_mask	= dma_direct_get_required_mask,
-	.max_mapping_size	= dma_direct_max_mapping_size,
-	/* as in dma-direct, any size is optimal, and nothing is merged */
+/* What each device gets a copy of. */
+static const struct dma_custom dma_custom_initial = {
+	.ops = {
+		.alloc			= dma_custom_alloc,
+		.free			= dma_custom_free,
+		.alloc_pages_op		= dma_custom_alloc_pages,
+		.free_pages		= dma_custom_free_pages,
+		.mmap			= dma_custom_mmap,
+		.mmap_pages		= dma_custom_mmap_page_buffer,
+		.get_sgtable		= dma_custom_get_sgtable,
+		.map_phys		= dma_custom_map_phys,
+		.unmap_phys		= dma_custom_unmap_phys,
+		.map_sg			= dma_custom_map_sg,
+		.unmap_sg		= dma_direct_unmap_sg,
+		.sync_single_for_cpu	= dma_custom_sync_single_for_cpu,
+		.sync_single_for_device	= dma_direct_sync_single_for_device,
+		.sync_sg_for_cpu	= dma_direct_sync_sg_for_cpu,
+		.sync_sg_for_device	= dma_direct_sync_sg_for_device,
+		.dma_supported		= dma_direct_supported,
+		.get_required_mask	= dma_direct_get_required_mask,
+		.max_mapping_size	= dma_direct_max_mapping_size,
+		/* as in dma-direct, any size is optimal, and nothing is merged */
+	},
 };
 
 /* Bytes of physical address space that fit a dma_addr_t above @bus_offset. */
@@ -102,10 +105,9 @@ int dma_custom_attach(struct device *dev, const struct dma_custom_config *cfg)
 	if (ret)
 		return ret;
 
-	dc = kzalloc_obj(*dc);
+	dc = kmemdup(&dma_custom_initial, sizeof(*dc), GFP_KERNEL);
 	if (!dc)
 		return -ENOMEM;
-	dc->ops = dma_custom_ops;
 	dc->dev = dev;
 	dc->mmap = cfg->mmap;
 	dma_custom_buffers_init(dc);

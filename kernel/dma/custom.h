@@ -35,7 +35,7 @@ enum dma_custom_fault {
  * @debugfs: The device's directory.
  */
 struct dma_custom {
-	struct dma_map_ops		ops;
+	const struct dma_map_ops	ops;
 	struct device			*dev;
 	enum dma_custom_mmap		mmap;
 	const struct bus_dma_region	*range_map;

@@ -54,7 +54,7 @@ struct kunit_dma_region {
 struct kunit_dma {
 	struct kunit			*test;
 	struct device			*dev;
-	struct dma_map_ops		ops;
+	const struct dma_map_ops	ops;
 	/* how many operations from now one fails; never, if that is 0 */
 	atomic_t			fail[KUNIT_DMA_NR_FAULTS];
 	/* protects the list; drivers map in interrupt handlers too */
@@ -383,24 +383,26 @@ static int kunit_dma_mmap(struct device *dev, struct vm_area_struct *vma,
 	return dma_direct_mmap(dev, vma, cpu_addr, dma_addr, size, attrs);
 }
 
-static const struct dma_map_ops kunit_dma_ops = {
-	.alloc			= kunit_dma_alloc,
-	.free			= kunit_dma_free,
-	.alloc_pages_op		= kunit_dma_alloc_pages,
-	.free_pages		= kunit_dma_free_pages,
-	.mmap			= kunit_dma_mmap,
-	.get_sgtable		= dma_direct_get_sgtable,
-	.map_phys		= kunit_dma_map_phys,
-	.unmap_phys		= kunit_dma_unmap_phys,
-	.map_sg			= kunit_dma_map_sg,
-	.unmap_sg		= kunit_dma_unmap_sg,
-	.sync_single_for_cpu	= kunit_dma_sync_single_for_cpu,
-	.sync_single_for_device	= kunit_dma_sync_single_for_device,
-	.sync_sg_for_cpu	= kunit_dma_sync_sg_for_cpu,
-	.sync_sg_for_device	= kunit_dma_sync_sg_for_device,
-	.dma_supported		= dma_direct_supported,
-	.get_required_mask	= dma_direct_get_required_mask,
-	.max_mapping_size	= dma_direct_max_mapping_size,
+static const struct kunit_dma kunit_dma_initial = {
+	.ops = {
+		.alloc			= kunit_dma_alloc,
+		.free			= kunit_dma_free,
+		.alloc_pages_op		= kunit_dma_alloc_pages,
+		.free_pages		= kunit_dma_free_pages,
+		.mmap			= kunit_dma_mmap,
+		.get_sgtable		= dma_direct_get_sgtable,
+		.map_phys		= kunit_dma_map_phys,
+		.unmap_phys		= kunit_dma_unmap_phys,
+		.map_sg			= kunit_dma_map_sg,
+		.unmap_sg		= kunit_dma_unmap_sg,
+		.sync_single_for_cpu	= kunit_dma_sync_single_for_cpu,
+		.sync_single_for_device	= kunit_dma_sync_single_for_device,
+		.sync_sg_for_cpu	= kunit_dma_sync_sg_for_cpu,
+		.sync_sg_for_device	= kunit_dma_sync_sg_for_device,
+		.dma_supported		= dma_direct_supported,
+		.get_required_mask	= dma_direct_get_required_mask,
+		.max_mapping_size	= dma_direct_max_mapping_size,
+	},
 };
 
 /* The driver core frees the map when the device goes. */
@@ -425,12 +427,11 @@ static int kunit_dma_start(struct kunit *test, struct device *dev)
 
 	if (get_dma_ops(dev))
 		return -EBUSY;
-	kd = devm_kzalloc(dev, sizeof(*kd), GFP_KERNEL);
+	kd = devm_kmemdup(dev, &kunit_dma_initial, sizeof(*kd), GFP_KERNEL);
 	if (!kd)
 		return -ENOMEM;
 	kd->test = test;
 	kd->dev = dev;
-	kd->ops = kunit_dma_ops;
 	spin_lock_init(&kd->lock);
 	INIT_LIST_HEAD(&kd->regions);
 	set_dma_ops(dev, &kd->ops);

@@ -301,7 +301,6 @@ static void driver_that_detaches_is_served(struct kunit *test)
 {
 	struct device *dev = bind_listed(test, detach_itself);
 
-
 	device_release_driver(dev);
 	KUNIT_EXPECT_NULL(test, get_dma_ops(dev));
 }
