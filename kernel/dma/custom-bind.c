@@ -86,49 +86,44 @@ static bool dma_custom_stayed(struct device *dev)
 	return dc && dc->stayed;
 }
 
-static void dma_custom_bind_detach(void *dev)
+/* When the driver is unbound; false if the provider has to go. */
+bool dma_custom_stay(struct dma_custom *dc)
 {
-	struct dma_custom *dc = dma_custom_of(dev);
-
-	/* The driver may have detached by itself. */
-	if (!dc || RB_EMPTY_ROOT(&dc->buffers)) {
-		dma_custom_detach(dev);
-		return;
-	}
-	dev_info(dev, "driver left DMA buffers allocated, custom DMA ops stay\n");
+	if (!dc->by_name || dc->stayed || !dma_custom_has_buffers(dc))
+		return false;
+	dev_info(dc->dev, "driver left DMA buffers allocated, custom DMA ops stay\n");
 	/* The device may go before they are freed. */
 	dma_custom_debugfs_remove(dc);
 	dc->stayed = true;
+	return true;
 }
 
 static int dma_custom_bind_attach(struct device *dev)
 {
+	struct dma_custom *dc = dma_custom_of(dev);
 	int ret;
 
-	if (dma_custom_stayed(dev)) {
-		dma_custom_of(dev)->stayed = false;
-		dma_custom_debugfs_add(dma_custom_of(dev));
-	} else {
-		ret = dma_custom_attach(dev, NULL);
-		if (ret)
-			return ret;
+	if (!dma_custom_stayed(dev)) {
+		ret = devm_dma_custom_attach(dev, NULL);
+		if (!ret)
+			dma_custom_of(dev)->by_name = true;
+		return ret;
 	}
-	return devm_add_action_or_reset(dev, dma_custom_bind_detach, dev);
-}
-
-static void dma_custom_bind_release(void *dev)
-{
-	dma_custom_detach(dev);
+	dc->stayed = false;
+	dma_custom_debugfs_add(dc);
+	return devm_add_action_or_reset(dev, dma_custom_devm_detach, dc);
 }
 
 /*
  * A device that the provider has stayed with is removed.  Whoever frees a buffer has
- * a reference to the device: with the last one the provider goes.
+ * a reference to the device: with the last one the provider goes.  If there is no
+ * memory to have that done, it is leaked.
  */
 static void dma_custom_bind_removed(struct device *dev)
 {
 	if (dma_custom_stayed(dev))
-		devm_add_action(dev, dma_custom_bind_release, dev);
+		devm_add_action(dev, dma_custom_devm_detach,
+				dma_custom_of(dev));
 }
 
 static int dma_custom_bus_notify(struct notifier_block *nb,
@@ -141,8 +136,7 @@ static int dma_custom_bus_notify(struct notifier_block *nb,
 		dma_custom_bind_removed(dev);
 	if (event != BUS_NOTIFY_BIND_DRIVER)
 		return NOTIFY_DONE;
-	if (dma_custom_stayed(dev) &&
-	    RB_EMPTY_ROOT(&dma_custom_of(dev)->buffers))
+	if (dma_custom_stayed(dev) && !dma_custom_has_buffers(dma_custom_of(dev)))
 		dma_custom_detach(dev);
 	if (!dma_custom_stayed(dev) && !dma_custom_is_listed(dev))
 		return NOTIFY_DONE;

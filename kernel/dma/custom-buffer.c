@@ -16,6 +16,13 @@ void dma_custom_buffers_init(struct dma_custom *dc)
 	dc->buffers = RB_ROOT;
 }
 
+/* Whoever frees the last one is done with @dc when this is false. */
+bool dma_custom_has_buffers(struct dma_custom *dc)
+{
+	guard(spinlock_irqsave)(&dc->lock);
+	return !RB_EMPTY_ROOT(&dc->buffers);
+}
+
 static struct dma_custom_buffer *dma_custom_buffer_create(size_t size,
 							  gfp_t gfp)
 {

@@ -130,27 +130,15 @@ int dma_custom_attach(struct device *dev, const struct dma_custom_config *cfg)
 }
 EXPORT_SYMBOL_GPL(dma_custom_attach);
 
-/**
- * dma_custom_detach - give a device back to the DMA ops it had
- * @dev: the device; nothing happens if the provider is not attached to it
- *
- * The driver has to have freed its buffers.  Those that it has not are counted
- * in one error message and leaked: the device may still be writing to them.
- *
- * Context: Process context, may sleep.  The caller makes sure that nothing else
- * uses the DMA API meanwhile on @dev, nor after it on a child that a bus gave a copy
- * of the dma_ops of @dev.
- */
-void dma_custom_detach(struct device *dev)
+static void dma_custom_destroy(struct dma_custom *dc)
 {
-	struct dma_custom *dc = dma_custom_of(dev);
+	struct device *dev = dc->dev;
 	unsigned long leaked;
 
-	if (!dc)
-		return;
-
 	dma_custom_debugfs_remove(dc);
-	set_dma_ops(dev, NULL);
+	/* The ops may be somebody else's by now. */
+	if (get_dma_ops(dev) == &dc->ops)
+		set_dma_ops(dev, NULL);
 
 	leaked = dma_custom_buffers_leak(dc);
 	if (leaked)
@@ -164,12 +152,38 @@ void dma_custom_detach(struct device *dev)
 	}
 	kfree(dc);
 }
-EXPORT_SYMBOL_GPL(dma_custom_detach);
 
-static void dma_custom_devm_detach(void *dev)
+/* With a driver's managed resources, or at last with those of the device. */
+void dma_custom_devm_detach(void *data)
 {
-	dma_custom_detach(dev);
+	struct dma_custom *dc = data;
+
+	if (!dma_custom_stay(dc))
+		dma_custom_destroy(dc);
 }
+
+/**
+ * dma_custom_detach - give a device back to the DMA ops it had
+ * @dev: the device; nothing happens if the provider is not attached to it
+ *
+ * The driver has to have freed its buffers.  Those that it has not are counted
+ * in one error message and leaked: the device may still be writing to them.
+ *
+ * Context: Process context, may sleep.  The caller makes sure that nothing else
+ * uses the DMA API meanwhile on @dev, nor after it on a child that a bus gave a copy
+ * of the dma_ops of @dev.  If somebody else has put other dma_ops in the place of the
+ * provider's, nothing happens, either.
+ */
+void dma_custom_detach(struct device *dev)
+{
+	struct dma_custom *dc = dma_custom_of(dev);
+
+	if (!dc)
+		return;
+	devm_remove_action_nowarn(dev, dma_custom_devm_detach, dc);
+	dma_custom_destroy(dc);
+}
+EXPORT_SYMBOL_GPL(dma_custom_detach);
 
 /**
  * devm_dma_custom_attach - give a device the custom DMA ops until unbind
@@ -191,7 +205,8 @@ int devm_dma_custom_attach(struct device *dev,
 
 	if (ret)
 		return ret;
-	return devm_add_action_or_reset(dev, dma_custom_devm_detach, dev);
+	return devm_add_action_or_reset(dev, dma_custom_devm_detach,
+					dma_custom_of(dev));
 }
 EXPORT_SYMBOL_GPL(devm_dma_custom_attach);
 

@@ -35,7 +35,9 @@ static unsigned int dma_custom_align_order(size_t size)
 {
 	unsigned int order = get_order(size);
 
-	return order > MAX_PAGE_ORDER ? DMA_CUSTOM_HUGE_ORDER : order;
+	if (order <= MAX_PAGE_ORDER)
+		return order;
+	return size >= PAGE_SIZE << DMA_CUSTOM_HUGE_ORDER ? DMA_CUSTOM_HUGE_ORDER : 0;
 }
 
 /*
@@ -70,16 +72,23 @@ static struct page *dma_custom_alloc_cma(struct device *dev, size_t size,
 					 gfp_t gfp, struct cma **cma)
 {
 	struct cma *area = dev_get_cma_area(dev);
-	unsigned int align = dma_custom_align_order(size);
+	const unsigned int least = min(get_order(size), CONFIG_CMA_ALIGNMENT);
+	unsigned int align = max(dma_custom_align_order(size), least);
 	unsigned long nr = size >> PAGE_SHIFT;
 	struct page *page;
 
 	if (!area || !gfpflags_allow_blocking(gfp))
 		return NULL;
 	page = cma_alloc(area, nr, align, true);
-	/* The area need not have such a place, and dma-direct asks for less. */
-	if (!page && align > CONFIG_CMA_ALIGNMENT)
-		page = cma_alloc(area, nr, CONFIG_CMA_ALIGNMENT, true);
+	/*
+	 * The area need not have such a place.  The next best one is for a huge
+	 * entry, and in the end there is what dma-direct asks for.
+	 */
+	if (!page && size >= PAGE_SIZE << DMA_CUSTOM_HUGE_ORDER &&
+	    align > DMA_CUSTOM_HUGE_ORDER && least < DMA_CUSTOM_HUGE_ORDER)
+		page = cma_alloc(area, nr, DMA_CUSTOM_HUGE_ORDER, true);
+	if (!page && align > least)
+		page = cma_alloc(area, nr, least, true);
 	if (!page)
 		return NULL;
 	if (!dma_custom_reachable(dev, page, size) ||

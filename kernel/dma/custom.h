@@ -30,7 +30,8 @@ enum dma_custom_fault {
  * @range_map: The translation that attach gave the device, NULL if none.
  * @lock: Protects @buffers.
  * @buffers: Live buffers by bus address.
- * @stayed: Attached by name, and still there as a driver left buffers.
+ * @by_name: Attached by name.
+ * @stayed: Still there, as the last driver left buffers.
  * @faults: When an operation is made to fail.
  * @debugfs: The device's directory.
  */
@@ -41,6 +42,7 @@ struct dma_custom {
 	const struct bus_dma_region	*range_map;
 	spinlock_t			lock; /* of the buffers */
 	struct rb_root			buffers;
+	bool				by_name;
 	bool				stayed;
 #ifdef CONFIG_DMA_CUSTOM_OPS_FAULTS
 	struct fault_attr		faults[DMA_CUSTOM_NR_FAULTS];
@@ -86,6 +88,9 @@ struct dma_custom_buffer {
 	atomic_t		mapped;
 };
 
+/* custom-ops.c */
+void dma_custom_devm_detach(void *data);
+
 /* custom-debugfs.c */
 #ifdef CONFIG_DMA_CUSTOM_OPS_DEBUGFS
 void dma_custom_debugfs_add(struct dma_custom *dc);
@@ -126,9 +131,19 @@ static inline bool dma_custom_should_fail(struct device *dev,
 	return false;
 }
 
-static inline bool dma_custom_should_fail_sg(struct dma_custom *dc,
+static inline bool dma_custom_should_fail_sg(struct device *dev,
 					     struct scatterlist *sgl, int nents,
 					     bool nowarn)
+{
+	return false;
+}
+#endif
+
+/* custom-bind.c */
+#ifdef CONFIG_DMA_CUSTOM_OPS_TESTING
+bool dma_custom_stay(struct dma_custom *dc);
+#else
+static inline bool dma_custom_stay(struct dma_custom *dc)
 {
 	return false;
 }
@@ -141,6 +156,7 @@ void dma_custom_pages_free(struct page *page, size_t size, struct cma *cma);
 
 /* custom-buffer.c */
 void dma_custom_buffers_init(struct dma_custom *dc);
+bool dma_custom_has_buffers(struct dma_custom *dc);
 unsigned long dma_custom_buffers_leak(struct dma_custom *dc);
 struct dma_custom_buffer *dma_custom_buffer_find(struct device *dev,
 						 dma_addr_t dma_addr);
@@ -157,8 +173,8 @@ void *dma_custom_alloc(struct device *dev, size_t size, dma_addr_t *dma_addr,
 		       gfp_t gfp, unsigned long attrs);
 
 /*
- * The state of a device; NULL if the provider is not attached to it, but has come
- * with a copy of a parent's dma_ops, say.  That is dma-direct's then.
+ * The state of a device, NULL if the provider is not attached to it.  Some buses copy
+ * a parent's dma_ops: such a device is dma-direct's, while the parent is attached.
  */
 static inline struct dma_custom *dma_custom_of(struct device *dev)
 {

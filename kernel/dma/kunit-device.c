@@ -110,14 +110,15 @@ static bool kunit_dma_add(struct kunit_dma *kd, enum kunit_dma_kind kind,
 /* Takes back what was added with the same arguments. */
 static bool kunit_dma_remove(struct kunit_dma *kd, enum kunit_dma_kind kind,
 			     dma_addr_t dma_addr, size_t size,
-			     enum dma_data_direction dir)
+			     enum dma_data_direction dir, void *cpu_addr)
 {
 	struct kunit_dma_region *region;
 
 	scoped_guard(spinlock_irqsave, &kd->lock) {
 		list_for_each_entry(region, &kd->regions, list) {
 			if (region->kind == kind && region->size == size &&
-			    region->dma_addr == dma_addr && region->dir == dir) {
+			    region->dma_addr == dma_addr && region->dir == dir &&
+			    region->cpu_addr == cpu_addr) {
 				list_del(&region->list);
 				kfree(region);
 				return true;
@@ -181,7 +182,7 @@ static void kunit_dma_free(struct device *dev, size_t size, void *cpu_addr,
 	struct kunit_dma *kd = to_kunit_dma(dev);
 
 	if (kunit_dma_remove(kd, KUNIT_DMA_BUFFER, dma_addr, size,
-			     DMA_BIDIRECTIONAL))
+			     DMA_BIDIRECTIONAL, cpu_addr))
 		dma_direct_free(dev, size, cpu_addr, dma_addr, attrs);
 }
 
@@ -210,7 +211,7 @@ static void kunit_dma_free_pages(struct device *dev, size_t size,
 {
 	struct kunit_dma *kd = to_kunit_dma(dev);
 
-	if (kunit_dma_remove(kd, KUNIT_DMA_PAGES, dma_addr, size, dir))
+	if (kunit_dma_remove(kd, KUNIT_DMA_PAGES, dma_addr, size, dir, page))
 		dma_direct_free_pages(dev, size, page, dma_addr, dir);
 }
 
@@ -239,7 +240,7 @@ static void kunit_dma_unmap_phys(struct device *dev, dma_addr_t dma_addr,
 {
 	struct kunit_dma *kd = to_kunit_dma(dev);
 
-	if (kunit_dma_remove(kd, KUNIT_DMA_MAPPING, dma_addr, size, dir))
+	if (kunit_dma_remove(kd, KUNIT_DMA_MAPPING, dma_addr, size, dir, NULL))
 		dma_direct_unmap_phys(dev, dma_addr, size, dir, attrs, true);
 }
 
@@ -253,7 +254,7 @@ static bool kunit_dma_remove_sg(struct kunit_dma *kd, struct scatterlist *sgl,
 
 	for_each_sg(sgl, sg, nents, i)
 		if (!kunit_dma_remove(kd, KUNIT_DMA_SG, sg_dma_address(sg),
-				      sg_dma_len(sg), dir))
+				      sg_dma_len(sg), dir, NULL))
 			ret = false;
 	return ret;
 }
@@ -405,20 +406,17 @@ static const struct kunit_dma kunit_dma_initial = {
 	},
 };
 
-/* The driver core frees the map when the device goes. */
-static int kunit_dma_set_offset(struct device *dev, u64 offset)
-{
-	/* The last page is left out: it holds DMA_MAPPING_ERROR. */
-	const u64 end = ALIGN_DOWN((u64)DMA_MAPPING_ERROR, PAGE_SIZE);
+/* The last page is left out: it holds DMA_MAPPING_ERROR. */
+#define KUNIT_DMA_END	ALIGN_DOWN((u64)DMA_MAPPING_ERROR, PAGE_SIZE)
 
-	if (!offset)
-		return 0;
-	if (IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA))
-		return -EOPNOTSUPP;
-	if (!IS_ALIGNED(offset, PAGE_SIZE) || offset >= end ||
-	    end - offset < (u64)max_pfn << PAGE_SHIFT)
+static int kunit_dma_check_offset(u64 offset)
+{
+	if (!IS_ALIGNED(offset, PAGE_SIZE) || offset >= KUNIT_DMA_END ||
+	    KUNIT_DMA_END - offset < (u64)max_pfn << PAGE_SHIFT)
 		return -EINVAL;
-	return dma_direct_set_offset(dev, 0, offset, end - offset);
+	if (offset && IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA))
+		return -EOPNOTSUPP;
+	return 0;
 }
 
 static int kunit_dma_start(struct kunit *test, struct device *dev)
@@ -455,20 +453,28 @@ static int kunit_dma_start(struct kunit *test, struct device *dev)
  * name already, or the architecture has DMA ops of its own; -EINVAL if the bus offset
  * is not a multiple of PAGE_SIZE or moves RAM out of the range of a dma_addr_t;
  * -EOPNOTSUPP for a bus offset on an architecture with its own phys_to_dma(), or if
- * the kernel was built without CONFIG_KUNIT_DMA; or -ENOMEM.
+ * the kernel was built without CONFIG_KUNIT_DMA; -EIO if a device that reaches all
+ * memory is not supported; or -ENOMEM.
  */
 struct device *kunit_dma_device_register(struct kunit *test, const char *name,
 					 const struct kunit_dma_config *cfg)
 {
-	struct device *dev = kunit_device_register(test, name);
+	const u64 offset = cfg ? cfg->bus_offset : 0;
+	struct device *dev;
 	int ret;
 
+	ret = kunit_dma_check_offset(offset);
+	if (ret)
+		return ERR_PTR(ret);
+	dev = kunit_device_register(test, name);
 	if (IS_ERR(dev))
 		return dev;
 	dev_set_dma_coherent(dev);
 	ret = kunit_dma_start(test, dev);
-	if (!ret && cfg)
-		ret = kunit_dma_set_offset(dev, cfg->bus_offset);
+	/* The driver core frees the map when the device goes. */
+	if (!ret && offset)
+		ret = dma_direct_set_offset(dev, 0, offset,
+					    KUNIT_DMA_END - offset);
 	if (!ret)
 		ret = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
 	if (ret) {

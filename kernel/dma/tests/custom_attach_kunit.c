@@ -153,6 +153,37 @@ static void detach_keeps_other_ops(struct kunit *test)
 	set_dma_ops(dev, NULL);
 }
 
+/* As an IOMMU driver does on arm. */
+static void detach_after_others_took_over(struct kunit *test)
+{
+	struct device *dev = custom_kunit_plain_device(test, "dev");
+
+	KUNIT_ASSERT_EQ(test, 0, devm_dma_custom_attach(dev, NULL));
+	set_dma_ops(dev, &dma_dummy_ops);
+	KUNIT_EXPECT_FALSE(test, dma_custom_attached(dev));
+	dma_custom_detach(dev);
+	KUNIT_EXPECT_PTR_EQ(test, &dma_dummy_ops, get_dma_ops(dev));
+
+	/* The state goes all the same, with its debugfs directory. */
+	get_device(dev);
+	kunit_device_unregister(test, dev);
+	KUNIT_EXPECT_PTR_EQ(test, &dma_dummy_ops, get_dma_ops(dev));
+	set_dma_ops(dev, NULL);
+	put_device(dev);
+	dev = custom_kunit_plain_device(test, "dev");
+	KUNIT_EXPECT_EQ(test, 0, devm_dma_custom_attach(dev, NULL));
+}
+
+static void devm_attach_can_be_detached(struct kunit *test)
+{
+	struct device *dev = custom_kunit_plain_device(test, "dev");
+
+	KUNIT_ASSERT_EQ(test, 0, devm_dma_custom_attach(dev, NULL));
+	dma_custom_detach(dev);
+	expect_untouched(test, dev);
+	KUNIT_EXPECT_EQ(test, 0, devm_dma_custom_attach(dev, NULL));
+}
+
 static void attach_again_after_detach(struct kunit *test)
 {
 	struct device *dev = custom_kunit_plain_device(test, "dev");
@@ -262,6 +293,8 @@ static struct kunit_case custom_attach_cases[] = {
 	KUNIT_CASE(detach_restores_the_device),
 	KUNIT_CASE(detach_without_attach_does_nothing),
 	KUNIT_CASE(detach_keeps_other_ops),
+	KUNIT_CASE(detach_after_others_took_over),
+	KUNIT_CASE(devm_attach_can_be_detached),
 	KUNIT_CASE(attach_again_after_detach),
 	KUNIT_CASE(detach_leaks_live_buffers),
 	KUNIT_CASE(copied_ops_without_state_are_dma_directs),

@@ -1296,7 +1296,6 @@ static void cma_area_comes_first(struct kunit *test)
 	}
 }
 
-/* As many as fit, three times over: each has to go back to the area. */
 /* Above CONFIG_CMA_ALIGNMENT, too, which is what dma-direct aligns to. */
 static void cma_area_is_aligned(struct kunit *test)
 {
@@ -1312,6 +1311,7 @@ static void cma_area_is_aligned(struct kunit *test)
 	}
 }
 
+/* As many as fit, three times over: each has to go back to the area. */
 static void cma_area_gets_its_pages_back(struct kunit *test)
 {
 	size_t size = 5 * SZ_1M + PAGE_SIZE;
