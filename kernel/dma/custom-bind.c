@@ -78,12 +78,12 @@ static bool dma_custom_is_listed(struct device *dev)
 	return false;
 }
 
-/* Since the last driver was unbound, as it had left buffers. */
-static bool dma_custom_stayed(struct device *dev)
+/* What is there since the last driver was unbound, as it had left buffers, or NULL. */
+static struct dma_custom *dma_custom_stayed(struct device *dev)
 {
 	struct dma_custom *dc = dma_custom_of(dev);
 
-	return dc && dc->stayed;
+	return dc && dc->stayed ? dc : NULL;
 }
 
 /* When the driver is unbound; false if the provider has to go. */
@@ -100,10 +100,10 @@ bool dma_custom_stay(struct dma_custom *dc)
 
 static int dma_custom_bind_attach(struct device *dev)
 {
-	struct dma_custom *dc = dma_custom_of(dev);
+	struct dma_custom *dc = dma_custom_stayed(dev);
 	int ret;
 
-	if (!dma_custom_stayed(dev)) {
+	if (!dc) {
 		ret = devm_dma_custom_attach(dev, NULL);
 		if (!ret)
 			dma_custom_of(dev)->by_name = true;
@@ -121,24 +121,29 @@ static int dma_custom_bind_attach(struct device *dev)
  */
 static void dma_custom_bind_removed(struct device *dev)
 {
-	if (dma_custom_stayed(dev))
-		devm_add_action(dev, dma_custom_devm_detach,
-				dma_custom_of(dev));
+	struct dma_custom *dc = dma_custom_stayed(dev);
+
+	if (dc)
+		devm_add_action(dev, dma_custom_devm_detach, dc);
 }
 
 static int dma_custom_bus_notify(struct notifier_block *nb,
 				 unsigned long event, void *data)
 {
 	struct device *dev = data;
+	struct dma_custom *dc;
 	int ret;
 
 	if (event == BUS_NOTIFY_REMOVED_DEVICE)
 		dma_custom_bind_removed(dev);
 	if (event != BUS_NOTIFY_BIND_DRIVER)
 		return NOTIFY_DONE;
-	if (dma_custom_stayed(dev) && !dma_custom_has_buffers(dma_custom_of(dev)))
+	dc = dma_custom_stayed(dev);
+	if (dc && !dma_custom_has_buffers(dc)) {
 		dma_custom_detach(dev);
-	if (!dma_custom_stayed(dev) && !dma_custom_is_listed(dev))
+		dc = NULL;
+	}
+	if (!dc && !dma_custom_is_listed(dev))
 		return NOTIFY_DONE;
 
 	ret = dma_custom_bind_attach(dev);

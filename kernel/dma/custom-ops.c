@@ -7,7 +7,6 @@
 #include <linux/dma-map-ops.h>
 #include <linux/export.h>
 #include <linux/iommu-dma.h>
-#include <linux/memblock.h> /* for max_pfn */
 #include <linux/slab.h>
 
 #include "custom.h"
@@ -38,13 +37,6 @@ static const struct dma_custom dma_custom_initial = {
 	},
 };
 
-/* Bytes of physical address space that fit a dma_addr_t above @bus_offset. */
-static u64 dma_custom_window(u64 bus_offset)
-{
-	/* The last page is left out: it holds DMA_MAPPING_ERROR. */
-	return ALIGN_DOWN((u64)DMA_MAPPING_ERROR, PAGE_SIZE) - bus_offset;
-}
-
 static int dma_custom_check_config(struct device *dev,
 				   const struct dma_custom_config *cfg)
 {
@@ -52,9 +44,7 @@ static int dma_custom_check_config(struct device *dev,
 		return -EINVAL;
 	if (cfg->mmap > DMA_CUSTOM_MMAP_HUGE)
 		return -EINVAL;
-	if (!IS_ALIGNED(cfg->bus_offset, PAGE_SIZE) ||
-	    cfg->bus_offset >= ALIGN_DOWN((u64)DMA_MAPPING_ERROR, PAGE_SIZE) ||
-	    dma_custom_window(cfg->bus_offset) < (u64)max_pfn << PAGE_SHIFT)
+	if (!dma_direct_offset_size(cfg->bus_offset))
 		return -EINVAL;
 
 	if (get_dma_ops(dev) || use_dma_iommu(dev))
@@ -115,7 +105,7 @@ int dma_custom_attach(struct device *dev, const struct dma_custom_config *cfg)
 
 	if (cfg->bus_offset) {
 		ret = dma_direct_set_offset(dev, 0, cfg->bus_offset,
-					    dma_custom_window(cfg->bus_offset));
+					    dma_direct_offset_size(cfg->bus_offset));
 		if (ret) {
 			kfree(dc);
 			return ret;

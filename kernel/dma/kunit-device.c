@@ -12,7 +12,6 @@
 #include <linux/dma-map-ops.h>
 #include <linux/highmem.h>
 #include <linux/list.h>
-#include <linux/memblock.h> /* for max_pfn */
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -406,13 +405,9 @@ static const struct kunit_dma kunit_dma_initial = {
 	},
 };
 
-/* The last page is left out: it holds DMA_MAPPING_ERROR. */
-#define KUNIT_DMA_END	ALIGN_DOWN((u64)DMA_MAPPING_ERROR, PAGE_SIZE)
-
 static int kunit_dma_check_offset(u64 offset)
 {
-	if (!IS_ALIGNED(offset, PAGE_SIZE) || offset >= KUNIT_DMA_END ||
-	    KUNIT_DMA_END - offset < (u64)max_pfn << PAGE_SHIFT)
+	if (!dma_direct_offset_size(offset))
 		return -EINVAL;
 	if (offset && IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA))
 		return -EOPNOTSUPP;
@@ -474,7 +469,7 @@ struct device *kunit_dma_device_register(struct kunit *test, const char *name,
 	/* The driver core frees the map when the device goes. */
 	if (!ret && offset)
 		ret = dma_direct_set_offset(dev, 0, offset,
-					    KUNIT_DMA_END - offset);
+					    dma_direct_offset_size(offset));
 	if (!ret)
 		ret = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
 	if (ret) {
