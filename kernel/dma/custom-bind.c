@@ -19,7 +19,6 @@
 #include <linux/dma-map-ops.h>
 #include <linux/glob.h>
 #include <linux/init.h>
-#include <linux/iommu-dma.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
@@ -149,8 +148,6 @@ static int dma_custom_bus_notify(struct notifier_block *nb,
 	ret = dma_custom_bind_attach(dev);
 	if (!ret)
 		dev_info(dev, "custom DMA ops attached\n");
-	else if (use_dma_iommu(dev))
-		dev_info(dev, "behind an IOMMU, no custom DMA ops attached\n");
 	else if (ret == -EBUSY)
 		dev_info(dev, "has DMA ops, no custom ones attached\n");
 	else

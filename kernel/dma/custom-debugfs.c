@@ -18,6 +18,7 @@ static const char * const dma_custom_source_names[] = {
 	[DMA_CUSTOM_SOURCE_CMA]		= "cma",
 	[DMA_CUSTOM_SOURCE_BLOCK]	= "block",
 	[DMA_CUSTOM_SOURCE_RANGE]	= "range",
+	[DMA_CUSTOM_SOURCE_PIECES]	= "pieces",
 };
 
 static const char * const dma_custom_mmap_names[] = {

@@ -3,6 +3,7 @@
  * Custom DMA ops: mapping buffers into user space.
  */
 #include <linux/export.h>
+#include <linux/iommu-dma.h>
 #include <linux/mm.h>
 
 #include "custom.h"
@@ -46,25 +47,39 @@ static int dma_custom_mmap_direct(struct device *dev,
 {
 	if (!dma_custom_mmap_pfns_fit(vma))
 		return -EINVAL;
+	if (use_dma_iommu(dev))
+		return iommu_dma_mmap(dev, vma, cpu_addr, dma_addr, size, attrs);
 	return dma_direct_mmap(dev, vma, cpu_addr, dma_addr, size, attrs);
 }
 
-/* @first is the page of the buffer that the VMA starts with. */
+/* Contiguous pages at @addr of a VMA. */
+static int dma_custom_mmap_run(struct vm_area_struct *vma, unsigned long addr,
+			       struct page *page, unsigned long size, bool pfns)
+{
+	if (pfns)
+		return remap_pfn_range(vma, addr, page_to_pfn(page), size,
+				       vma->vm_page_prot);
+	return vm_insert_contig_pages(vma, addr, page, size >> PAGE_SHIFT);
+}
+
+/* @off is the offset in the buffer that the VMA starts with. */
 static int dma_custom_mmap_buffer(struct device *dev,
 				  struct vm_area_struct *vma,
-				  struct dma_custom_buffer *buf,
-				  unsigned long first)
+				  struct dma_custom_buffer *buf, size_t off)
 {
-	unsigned long size = vma->vm_end - vma->vm_start;
-	unsigned long pfn = page_to_pfn(buf->page) + first;
 	enum dma_custom_mmap mode = dma_custom_mmap_mode(dma_custom_of(dev), buf);
+	unsigned long addr = vma->vm_start;
+	bool pfns = !IS_ENABLED(CONFIG_MMU) || mode == DMA_CUSTOM_MMAP_PFN ||
+		    (vma->vm_flags & VM_PFNMAP);
+	size_t len;
+	int ret;
 
 	/*
 	 * As remap_pfn_range() does: what a driver did to vm_page_prot must not
 	 * make it differ from the kernel's own mapping, where that matters.  All
 	 * of a buffer is mapped in the same way there.
 	 */
-	pfnmap_setup_cachemode_pfn(pfn, &vma->vm_page_prot);
+	pfnmap_setup_cachemode_pfn(page_to_pfn(buf->page), &vma->vm_page_prot);
 
 	/*
 	 * Memory of a CMA area must not be pinned for long, and gup would try in
@@ -73,20 +88,21 @@ static int dma_custom_mmap_buffer(struct device *dev,
 	if (buf->cma)
 		vm_flags_set(vma, VM_IO);
 
-	if (IS_ENABLED(CONFIG_MMU) && mode != DMA_CUSTOM_MMAP_PFN &&
-	    !(vma->vm_flags & VM_PFNMAP)) {
-		if (mode == DMA_CUSTOM_MMAP_HUGE)
-			vm_flags_set(vma, VM_HUGEPAGE);
-		return vm_insert_contig_pages(vma, vma->vm_start,
-					      pfn_to_page(pfn),
-					      vma_pages(vma));
-	}
-
 	/* Not all architectures can tell PFNs from pages in there. */
-	if (vma->vm_flags & VM_MIXEDMAP)
+	if (pfns && (vma->vm_flags & VM_MIXEDMAP))
 		return -EINVAL;
-	return remap_pfn_range(vma, vma->vm_start, pfn, size,
-			       vma->vm_page_prot);
+	if (!pfns && mode == DMA_CUSTOM_MMAP_HUGE)
+		vm_flags_set(vma, VM_HUGEPAGE);
+
+	for (; addr < vma->vm_end; addr += len, off += len) {
+		struct page *page = dma_custom_pages_at(buf, off, &len);
+
+		len = min_t(size_t, len, vma->vm_end - addr);
+		ret = dma_custom_mmap_run(vma, addr, page, len, pfns);
+		if (ret)
+			return ret;
+	}
+	return 0;
 }
 
 static int dma_custom_mmap_prepare(struct vm_area_struct *vma)
@@ -116,7 +132,7 @@ int dma_custom_mmap(struct device *dev, struct vm_area_struct *vma,
 
 	if (dma_mmap_from_dev_coherent(dev, vma, cpu_addr, size, &ret))
 		return ret;
-	buf = dma_custom_buffer_find(dev, dma_addr);
+	buf = dma_custom_buffer_find_addr(dev, cpu_addr, dma_addr);
 	if (!buf)
 		return dma_custom_mmap_direct(dev, vma, cpu_addr, dma_addr,
 					      size, attrs);
@@ -128,8 +144,10 @@ int dma_custom_mmap(struct device *dev, struct vm_area_struct *vma,
 		ret = dma_custom_mmap_direct(dev, vma, cpu_addr, dma_addr,
 					     size, attrs);
 	else
-		ret = dma_custom_mmap_buffer(dev, vma, buf, off +
-					     PHYS_PFN(dma_addr - buf->dma_addr));
+		ret = dma_custom_mmap_buffer(dev, vma, buf,
+					     PFN_PHYS(off) +
+					     ALIGN_DOWN(dma_addr - buf->dma_addr,
+							PAGE_SIZE));
 	if (!ret)
 		atomic_inc(&buf->mapped);
 	dma_custom_buffer_put(buf);
@@ -140,19 +158,18 @@ int dma_custom_mmap(struct device *dev, struct vm_area_struct *vma,
 int dma_custom_mmap_page_buffer(struct device *dev, struct vm_area_struct *vma,
 				size_t size, struct page *page)
 {
-	dma_addr_t dma_addr = phys_to_dma(dev, page_to_phys(page));
 	struct dma_custom_buffer *buf;
+	size_t off;
 	int ret;
 
 	ret = dma_custom_mmap_prepare(vma);
 	if (ret)
 		return ret;
-	buf = dma_custom_buffer_find(dev, dma_addr);
+	buf = dma_custom_buffer_find_page(dev, page, &off);
 	if (buf && buf->page)
-		ret = dma_custom_buffer_has(buf, dma_addr, size) ?
-			dma_custom_mmap_buffer(dev, vma, buf,
-					       vma_start_pgoff(vma) +
-					       PHYS_PFN(dma_addr - buf->dma_addr)) :
+		ret = size <= buf->size - off ?
+			dma_custom_mmap_buffer(dev, vma, buf, off +
+					       (vma_start_pgoff(vma) << PAGE_SHIFT)) :
 			-ENXIO;
 	else if (dma_custom_mmap_pfns_fit(vma))
 		ret = remap_pfn_range(vma, vma->vm_start,

@@ -22,6 +22,8 @@ static const struct dma_custom dma_custom_initial = {
 		.mmap			= dma_custom_mmap,
 		.mmap_pages		= dma_custom_mmap_page_buffer,
 		.get_sgtable		= dma_custom_get_sgtable,
+		.alloc_noncontiguous	= dma_custom_alloc_noncontiguous,
+		.free_noncontiguous	= dma_custom_free_noncontiguous,
 		.map_phys		= dma_custom_map_phys,
 		.unmap_phys		= dma_custom_unmap_phys,
 		.map_sg			= dma_custom_map_sg,
@@ -47,9 +49,11 @@ static int dma_custom_check_config(struct device *dev,
 	if (!dma_direct_offset_size(cfg->bus_offset))
 		return -EINVAL;
 
-	if (get_dma_ops(dev) || use_dma_iommu(dev))
+	if (get_dma_ops(dev))
 		return -EBUSY;
 
+	if (cfg->bus_offset && use_dma_iommu(dev))
+		return -EINVAL;
 	if (cfg->bus_offset && (!IS_ENABLED(CONFIG_DMA_CUSTOM_OPS_TESTING) ||
 				IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA) ||
 				dev->dma_range_map))
@@ -72,9 +76,9 @@ static int dma_custom_check_config(struct device *dev,
  *
  * Return: 0, or
  * * -EINVAL if @dev has no DMA mask, if the mapping mode is unknown, or if the
- *   bus offset is not a multiple of PAGE_SIZE or moves RAM out of the range of
- *   a dma_addr_t;
- * * -EBUSY if @dev has DMA ops already or is behind an IOMMU;
+ *   bus offset is not a multiple of PAGE_SIZE, moves RAM out of the range of
+ *   a dma_addr_t, or is asked for behind an IOMMU;
+ * * -EBUSY if @dev has DMA ops already;
  * * -EOPNOTSUPP if a bus offset is asked for without
  *   CONFIG_DMA_CUSTOM_OPS_TESTING, on an architecture with its own phys_to_dma()
  *   or on a device whose DMA ranges firmware described, or if the kernel was built

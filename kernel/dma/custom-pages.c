@@ -14,8 +14,12 @@
 #include <linux/cma.h>
 #include <linux/gfp.h>
 #include <linux/highmem.h>
+#include <linux/iommu-dma.h>
+#include <linux/log2.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
 
 #include "custom.h"
 #include "direct.h"
@@ -51,6 +55,8 @@ static bool dma_custom_reachable(struct device *dev, struct page *page,
 	const struct bus_dma_region *map = dev->dma_range_map;
 	phys_addr_t phys = page_to_phys(page);
 
+	if (use_dma_iommu(dev))
+		return true;
 	if (!dma_coherent_ok(dev, phys, size))
 		return false;
 	if (!map)
@@ -127,6 +133,14 @@ static bool dma_custom_lower_zone(gfp_t *gfp)
 	return true;
 }
 
+static void dma_custom_free_run(struct page *page, size_t size, struct cma *cma)
+{
+	if (IS_ENABLED(CONFIG_DMA_CMA) && cma)
+		cma_release_folios(cma, page, size >> PAGE_SHIFT);
+	else
+		free_contig_folios(page_to_pfn(page), size >> PAGE_SHIFT);
+}
+
 static struct page *dma_custom_alloc_block(struct device *dev, size_t size,
 					   gfp_t gfp)
 {
@@ -142,7 +156,7 @@ static struct page *dma_custom_alloc_block(struct device *dev, size_t size,
 		__free_contig_range(page_to_pfn(page) + nr, (1UL << order) - nr);
 		if (dma_custom_reachable(dev, page, size))
 			return page;
-		dma_custom_pages_free(page, size, NULL);
+		dma_custom_free_run(page, size, NULL);
 	} while (dma_custom_lower_zone(&gfp));
 	return NULL;
 }
@@ -191,6 +205,8 @@ static struct page *dma_custom_alloc_range(struct device *dev, size_t size,
 	struct page *page = NULL;
 	u64 length;
 
+	if (use_dma_iommu(dev))
+		return dma_custom_alloc_within(dev, size, gfp, 0, (phys_addr_t)-1);
 	if (!map)
 		return dma_custom_alloc_within(dev, size, gfp, 0,
 					       dma_to_phys(dev, limit));
@@ -217,10 +233,87 @@ static gfp_t dma_custom_zone(struct device *dev, gfp_t gfp)
 	u64 phys_limit;
 	gfp_t zone;
 
+	if (use_dma_iommu(dev))
+		return gfp;
 	zone = dma_direct_optimal_gfp_mask(dev, &phys_limit);
 	if (!IS_ENABLED(CONFIG_ZONE_DMA32))
 		zone &= ~GFP_DMA32;
 	return zone ? (gfp & ~__GFP_HIGHMEM) | zone : gfp;
+}
+
+/* Adds a block to the pieces of a buffer, or to the last of them. */
+static bool dma_custom_add_piece(struct dma_custom_buffer *buf,
+				 struct page *page, size_t size, gfp_t gfp)
+{
+	struct dma_custom_piece *last = buf->pieces + buf->nr_pieces - 1;
+	size_t start = 0, end = 0;
+	void *pieces;
+
+	if (buf->nr_pieces) {
+		start = buf->nr_pieces > 1 ? last[-1].end : 0;
+		end = last->end;
+		if (page_to_pfn(page) ==
+		    page_to_pfn(last->page) + PHYS_PFN(end - start) &&
+		    page_zone(page) == page_zone(last->page)) {
+			last->end += size;
+			return true;
+		}
+	}
+	/* Room for as many again each time that there is none left. */
+	if (is_power_of_2(buf->nr_pieces) || !buf->nr_pieces) {
+		pieces = kvrealloc(buf->pieces,
+				   array_size(max(2 * buf->nr_pieces, 1),
+					      sizeof(*buf->pieces)),
+				   gfp & ~GFP_ZONEMASK);
+		if (!pieces)
+			return false;
+		buf->pieces = pieces;
+	}
+	buf->pieces[buf->nr_pieces++] = (struct dma_custom_piece){
+		.page = page, .end = end + size,
+	};
+	return true;
+}
+
+/*
+ * Blocks from anywhere: those that a huge entry can map as long as there are any,
+ * then smaller ones.
+ */
+static struct page *dma_custom_alloc_pieces(struct device *dev,
+					    struct dma_custom_buffer *buf,
+					    gfp_t gfp)
+{
+	unsigned int order = min(DMA_CUSTOM_HUGE_ORDER, MAX_PAGE_ORDER);
+	unsigned long left = buf->size >> PAGE_SHIFT, i;
+	struct page *page;
+
+	/* No reason to take all that there is. */
+	if (left > totalram_pages())
+		return NULL;
+	while (left) {
+		order = min_t(unsigned int, order, ilog2(left));
+		page = alloc_pages_node(dev_to_node(dev), gfp | (order ?
+					__GFP_NORETRY | __GFP_NOWARN :
+					__GFP_RETRY_MAYFAIL), order);
+		if (!page && order) {
+			order--;
+			continue;
+		}
+		if (!page)
+			return NULL;
+		split_page(page, order);
+		/* It may be used as a part of something larger. */
+		for (i = 0; i < 1UL << order; i++)
+			page_kasan_tag_reset(page + i);
+		if (!dma_custom_add_piece(buf, page, PAGE_SIZE << order, gfp)) {
+			dma_custom_free_run(page, PAGE_SIZE << order, NULL);
+			return NULL;
+		}
+		left -= 1UL << order;
+		if (fatal_signal_pending(current))
+			return NULL;
+	}
+	return buf->pieces[0].page;
 }
 
 /*
@@ -261,24 +354,29 @@ static void dma_custom_zero(struct page *page, size_t size, gfp_t gfp)
  * @dev: the device that has to reach them
  * @buf: the buffer, whose size is known, a multiple of PAGE_SIZE and not 0
  * @gfp: with __GFP_HIGHMEM if the pages need no kernel address; no other zone
+ * @contiguous: what an IOMMU could put together does not do
  *
- * They are physically contiguous, aligned and zeroed.  Each piece of PMD_SIZE is a
- * folio, but where make_contig_folios() could not make one.
+ * They are zeroed, and physically contiguous and aligned unless there is an IOMMU.
+ * Each piece of PMD_SIZE is a folio, but where make_contig_folios() could not make one.
  *
  * Context: As @gfp says.  Above MAX_PAGE_ORDER it has to allow blocking.
  *
- * Return: true if @buf has its pages, and knows where they are from.
+ * Return: true if @buf has its pages, and knows where they are from.  If not, it may
+ * have some, for dma_custom_pages_free().
  */
 bool dma_custom_pages_alloc(struct device *dev, struct dma_custom_buffer *buf,
-			    gfp_t gfp)
+			    gfp_t gfp, bool contiguous)
 {
-	const unsigned long nr = buf->size >> PAGE_SHIFT;
-	const unsigned int order = get_order(buf->size);
 	const unsigned int folio_order = DMA_CUSTOM_HUGE_ORDER;
+	const unsigned int order = get_order(buf->size);
 	/* What is charged are the folios, which are yet to be made. */
 	gfp_t page_gfp = gfp & ~__GFP_ACCOUNT;
-	unsigned long pfn;
+	size_t off, len;
 
+	contiguous |= !use_dma_iommu(dev) || !gfpflags_allow_blocking(gfp);
+	/* An IOMMU does without what is hard to find. */
+	if (!contiguous)
+		page_gfp |= __GFP_NORETRY | __GFP_NOWARN;
 	if (dma_custom_has_cma(dev)) {
 		buf->source = DMA_CUSTOM_SOURCE_CMA;
 		buf->page = dma_custom_alloc_cma(dev, buf->size, page_gfp,
@@ -294,8 +392,13 @@ bool dma_custom_pages_alloc(struct device *dev, struct dma_custom_buffer *buf,
 		buf->source = DMA_CUSTOM_SOURCE_RANGE;
 		buf->page = dma_custom_alloc_range(dev, buf->size, page_gfp);
 	}
+	if (!buf->page && !contiguous) {
+		buf->source = DMA_CUSTOM_SOURCE_PIECES;
+		buf->page = dma_custom_alloc_pieces(dev, buf, (gfp & ~__GFP_ACCOUNT) |
+						    __GFP_HIGHMEM);
+	}
 	/* It may be all that dma-direct would have, but others need it, too. */
-	if (!buf->page && !dma_custom_has_cma(dev) && nr > 1) {
+	if (!buf->page && contiguous && !dma_custom_has_cma(dev) && order) {
 		buf->source = DMA_CUSTOM_SOURCE_CMA;
 		buf->page = dma_custom_alloc_cma(dev, buf->size, gfp & ~__GFP_ACCOUNT,
 						 &buf->cma);
@@ -303,33 +406,72 @@ bool dma_custom_pages_alloc(struct device *dev, struct dma_custom_buffer *buf,
 	if (!buf->page)
 		return false;
 
-	pfn = page_to_pfn(buf->page);
-	if (folio_order && folio_order <= MAX_PAGE_ORDER)
-		make_contig_folios(pfn, nr, folio_order);
-	if (!dma_custom_account(pfn, nr, gfp)) {
-		dma_custom_pages_free(buf->page, buf->size, buf->cma);
-		buf->page = NULL;
-		return false;
+	for (off = 0; off < buf->size; off += len) {
+		struct page *page = dma_custom_pages_at(buf, off, &len);
+
+		if (folio_order && folio_order <= MAX_PAGE_ORDER)
+			make_contig_folios(page_to_pfn(page), len >> PAGE_SHIFT,
+					   folio_order);
+		if (!dma_custom_account(page_to_pfn(page), len >> PAGE_SHIFT,
+					gfp))
+			return false;
+		dma_custom_zero(page, len, gfp);
 	}
-	dma_custom_zero(buf->page, buf->size, gfp);
 	return true;
 }
 
 /**
+ * dma_custom_pages_at - contiguous pages of a buffer
+ * @buf: the buffer, which has its pages
+ * @off: bytes from its start, a multiple of PAGE_SIZE, less than its size
+ * @size: where to put how many bytes there are from @off on that are contiguous
+ *
+ * Return: the page at @off.
+ */
+struct page *dma_custom_pages_at(const struct dma_custom_buffer *buf,
+				 size_t off, size_t *size)
+{
+	unsigned int low = 0, high = buf->nr_pieces, i;
+	struct page *page = buf->page;
+	size_t start = 0, end = buf->size;
+
+	/* The first that ends behind it. */
+	while (low < high) {
+		i = low + (high - low) / 2;
+		if (buf->pieces[i].end > off)
+			high = i;
+		else
+			low = i + 1;
+	}
+	if (buf->nr_pieces) {
+		start = low ? buf->pieces[low - 1].end : 0;
+		end = buf->pieces[low].end;
+		page = buf->pieces[low].page;
+	}
+	*size = end - off;
+	return pfn_to_page(page_to_pfn(page) + PHYS_PFN(off - start));
+}
+
+/**
  * dma_custom_pages_free - give up a buffer's references on its pages
- * @page: the first
- * @size: bytes, a multiple of PAGE_SIZE
- * @cma: the CMA area they are from, NULL if from none
+ * @buf: the buffer, which may have all of its pages, some or none
  *
  * What has no other user is free at once, the rest when the last user of each page
  * or folio is gone.
  *
  * Context: Any context, but not NMI and not under a raw spinlock.
  */
-void dma_custom_pages_free(struct page *page, size_t size, struct cma *cma)
+void dma_custom_pages_free(struct dma_custom_buffer *buf)
 {
-	if (IS_ENABLED(CONFIG_DMA_CMA) && cma)
-		cma_release_folios(cma, page, size >> PAGE_SHIFT);
-	else
-		free_contig_folios(page_to_pfn(page), size >> PAGE_SHIFT);
+	size_t start = 0;
+	unsigned int i;
+
+	for (i = 0; i < buf->nr_pieces; i++) {
+		dma_custom_free_run(buf->pieces[i].page,
+				    buf->pieces[i].end - start, NULL);
+		start = buf->pieces[i].end;
+	}
+	if (buf->page && !buf->nr_pieces)
+		dma_custom_free_run(buf->page, buf->size, buf->cma);
+	kvfree(buf->pieces);
 }

@@ -7,6 +7,7 @@
 
 #include <linux/dma-custom-ops.h>
 #include <linux/dma-map-ops.h>
+#include <linux/dma-mapping.h>
 #include <linux/fault-inject.h>
 #include <linux/kref.h>
 #include <linux/rbtree.h>
@@ -54,10 +55,17 @@ struct dma_custom {
 
 /* Where the pages of a buffer are from. */
 enum dma_custom_source {
-	DMA_CUSTOM_SOURCE_DIRECT,	/* dma-direct, whose they are */
+	DMA_CUSTOM_SOURCE_DIRECT,	/* dma-direct or dma-iommu, whose they are */
 	DMA_CUSTOM_SOURCE_CMA,		/* a CMA area */
 	DMA_CUSTOM_SOURCE_BLOCK,	/* a block of the page allocator */
 	DMA_CUSTOM_SOURCE_RANGE,	/* alloc_contig_pages_within() */
+	DMA_CUSTOM_SOURCE_PIECES,	/* blocks that an IOMMU puts together */
+};
+
+/* Contiguous pages of a buffer, which end @end bytes from its start. */
+struct dma_custom_piece {
+	struct page	*page;
+	size_t		end;
 };
 
 /**
@@ -70,7 +78,12 @@ enum dma_custom_source {
  * @size: Bytes held, a multiple of PAGE_SIZE.
  * @cpu_addr: What dma_alloc_attrs() or dma_alloc_pages() returned.
  * @page: First of the pages.  Each folio of PMD_SIZE, and each page that is in
- *	none, has its own reference.  NULL if dma-direct allocated the buffer.
+ *	none, has its own reference.  NULL if dma-direct or dma-iommu allocated the
+ *	buffer.
+ * @pieces: What the pages consist of, NULL if they are all contiguous.
+ * @nr_pieces: How many.
+ * @iova: Where an IOMMU has it.
+ * @iommu: Whether its device was behind an IOMMU when it was allocated.
  * @cma: The CMA area that the pages are from, NULL if from none.
  * @source: Where the pages are from.
  * @mapped: How often it was mapped into user space.
@@ -83,6 +96,10 @@ struct dma_custom_buffer {
 	size_t			size;
 	void			*cpu_addr;
 	struct page		*page;
+	struct dma_custom_piece	*pieces;
+	unsigned int		nr_pieces;
+	struct dma_iova_state	iova;
+	bool			iommu;
 	struct cma		*cma;
 	enum dma_custom_source	source;
 	atomic_t		mapped;
@@ -151,8 +168,33 @@ static inline bool dma_custom_stay(struct dma_custom *dc)
 
 /* custom-pages.c */
 bool dma_custom_pages_alloc(struct device *dev, struct dma_custom_buffer *buf,
-			    gfp_t gfp);
-void dma_custom_pages_free(struct page *page, size_t size, struct cma *cma);
+			    gfp_t gfp, bool contiguous);
+void dma_custom_pages_free(struct dma_custom_buffer *buf);
+struct page *dma_custom_pages_at(const struct dma_custom_buffer *buf,
+				 size_t off, size_t *size);
+
+/* custom-iommu.c */
+#ifdef CONFIG_DMA_CUSTOM_OPS_IOMMU
+bool dma_custom_iommu_map(struct device *dev, struct dma_custom_buffer *buf,
+			  enum dma_data_direction dir, gfp_t gfp,
+			  unsigned long attrs);
+void dma_custom_iommu_unmap(struct device *dev, struct dma_custom_buffer *buf,
+			    enum dma_data_direction dir);
+#else
+static inline bool dma_custom_iommu_map(struct device *dev,
+					struct dma_custom_buffer *buf,
+					enum dma_data_direction dir, gfp_t gfp,
+					unsigned long attrs)
+{
+	return false;
+}
+
+static inline void dma_custom_iommu_unmap(struct device *dev,
+					  struct dma_custom_buffer *buf,
+					  enum dma_data_direction dir)
+{
+}
+#endif
 
 /* custom-buffer.c */
 void dma_custom_buffers_init(struct dma_custom *dc);
@@ -160,6 +202,12 @@ bool dma_custom_has_buffers(struct dma_custom *dc);
 unsigned long dma_custom_buffers_leak(struct dma_custom *dc);
 struct dma_custom_buffer *dma_custom_buffer_find(struct device *dev,
 						 dma_addr_t dma_addr);
+struct dma_custom_buffer *dma_custom_buffer_find_addr(struct device *dev,
+						      void *cpu_addr,
+						      dma_addr_t dma_addr);
+struct dma_custom_buffer *dma_custom_buffer_find_page(struct device *dev,
+						      struct page *page,
+						      size_t *off);
 void dma_custom_buffer_put(struct dma_custom_buffer *buf);
 
 /* Are @size bytes at @dma_addr, which is in the buffer, all in it? */
@@ -194,8 +242,15 @@ struct page *dma_custom_alloc_pages(struct device *dev, size_t size,
 				    enum dma_data_direction dir, gfp_t gfp);
 void dma_custom_free_pages(struct device *dev, size_t size, struct page *page,
 			   dma_addr_t dma_addr, enum dma_data_direction dir);
-int dma_custom_fill_sgtable(struct sg_table *sgt, unsigned long pfn,
-			    size_t size, size_t max);
+struct sg_table *dma_custom_alloc_noncontiguous(struct device *dev, size_t size,
+						enum dma_data_direction dir,
+						gfp_t gfp, unsigned long attrs);
+void dma_custom_free_noncontiguous(struct device *dev, size_t size,
+				   struct sg_table *sgt,
+				   enum dma_data_direction dir);
+int dma_custom_fill_sgtable(struct sg_table *sgt,
+			    const struct dma_custom_buffer *buf, size_t off,
+			    size_t size, size_t max, gfp_t gfp);
 int dma_custom_get_sgtable(struct device *dev, struct sg_table *sgt,
 			   void *cpu_addr, dma_addr_t dma_addr, size_t size,
 			   unsigned long attrs);

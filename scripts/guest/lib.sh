@@ -188,6 +188,7 @@ GUEST_SHOWS='/^guest: begin/,/^guest: exit/{/^guest: /!s/^/    /p}'
 #   GUEST_DISK         the image of the disk (default: an empty one of 64 MiB), or
 #                      none
 #   GUEST_DEVICE_TREE  what to add to the device tree, on arm64
+#   GUEST_IOMMU        not empty: the machine has an IOMMU, on arm64
 #   GUEST_TIMEOUT      how long it may take, in seconds (an hour)
 #   GUEST_PROGRAMS     an array: what is in /bin besides busybox
 #   QEMU_MACHINE       an array: instead of QEMU's options for the machine
@@ -235,7 +236,7 @@ run_guest() {
 	if [[ -n ${QEMU_MACHINE[*]:-} ]]; then
 		machine=("${QEMU_MACHINE[@]}")
 	elif [[ $GUEST_ARCH == arm64 ]]; then
-		machine=(-machine virt -cpu 'max,pauth-impdef=on'
+		machine=(-machine "virt${GUEST_IOMMU:+,iommu=smmuv3}" -cpu 'max,pauth-impdef=on'
 			-smp "${GUEST_CPUS:-2}" -m "${GUEST_MEMORY:-1024}")
 	else
 		# One socket would be one CPU to a kernel without ACPI.

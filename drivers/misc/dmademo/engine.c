@@ -14,6 +14,8 @@
 #include <linux/device.h>
 #include <linux/dma-direct.h>
 #include <linux/interrupt.h>
+#include <linux/iommu-dma.h>
+#include <linux/iommu.h>
 #include <linux/irq_sim.h>
 #include <linux/mm.h>
 #include <linux/string.h>
@@ -109,11 +111,29 @@ static bool engine_can_access_all(struct dmademo_engine *engine,
 	return total >= length;
 }
 
-/* Brings @length bytes at @addr, at most a window, in front of the engine. */
+/* The page at a bus address, NULL if the IOMMU that the engine is behind has none. */
+static struct page *engine_page(struct dmademo_engine *engine, dma_addr_t addr)
+{
+	struct device *dev = engine->dev;
+	phys_addr_t phys;
+
+	if (use_dma_iommu(dev)) {
+		phys = iommu_iova_to_phys(iommu_get_domain_for_dev(dev), addr);
+		if (!phys)
+			return NULL;
+	} else {
+		phys = dma_to_phys(dev, addr);
+	}
+	return pfn_valid(PHYS_PFN(phys)) ? phys_to_page(phys) : NULL;
+}
+
+/*
+ * Brings @length bytes at @addr, at most a window, in front of the engine.  Returns
+ * where they are, or an ERR_PTR: -EIO if there is no such memory, or -ENOMEM.
+ */
 static void *engine_map(struct dmademo_engine *engine, dma_addr_t addr,
 			size_t length)
 {
-	unsigned long pfn = PHYS_PFN(dma_to_phys(engine->dev, addr));
 	unsigned int nr = PFN_UP(offset_in_page(addr) + length), i;
 	struct page *pages[WINDOW_PAGES];
 	pgprot_t prot = PAGE_KERNEL;
@@ -121,15 +141,18 @@ static void *engine_map(struct dmademo_engine *engine, dma_addr_t addr,
 
 	if (!engine->coherent)
 		prot = pgprot_dmacoherent(prot);
-	for (i = 0; i < nr; i++)
-		pages[i] = pfn_to_page(pfn + i);
+	for (i = 0; i < nr; i++) {
+		pages[i] = engine_page(engine, addr + i * PAGE_SIZE);
+		if (!pages[i])
+			return ERR_PTR(-EIO);
+	}
 	window = vmap(pages, nr, VM_MAP, prot);
-	return window ? window + offset_in_page(addr) : NULL;
+	return window ? window + offset_in_page(addr) : ERR_PTR(-ENOMEM);
 }
 
 static void engine_unmap(void *window)
 {
-	if (window)
+	if (!IS_ERR_OR_NULL(window))
 		vunmap(PTR_ALIGN_DOWN(window, PAGE_SIZE));
 }
 
@@ -170,7 +193,7 @@ static int engine_access(struct dmademo_engine *engine,
 			 const struct dmademo_seg *dst, u32 *crc)
 {
 	void *from = NULL, *to = NULL;
-	int ret = 0;
+	int ret;
 
 	/* What was granted at the beginning may have been revoked. */
 	guard(mutex)(&engine->access);
@@ -181,10 +204,9 @@ static int engine_access(struct dmademo_engine *engine,
 		from = engine_map(engine, src->addr, src->length);
 	if (dst->length)
 		to = engine_map(engine, dst->addr, dst->length);
-	if ((src->length && !from) || (dst->length && !to)) {
-		ret = -ENOMEM;
+	ret = PTR_ERR_OR_ZERO(from) ?: PTR_ERR_OR_ZERO(to);
+	if (ret)
 		goto out_unmap;
-	}
 
 	switch (desc->op) {
 	case DMADEMO_OP_COPY:

@@ -325,22 +325,6 @@ static void device_with_ops_is_left_alone(struct kunit *test)
 	set_dma_ops(dev, NULL);
 }
 
-static void device_behind_an_iommu_is_left_alone(struct kunit *test)
-{
-#ifdef CONFIG_IOMMU_DMA
-	struct device *dev;
-
-	list(test, DRIVER);
-	dev = add_device(test);
-	dev_set_dma_iommu(dev);
-	bind(test);
-	KUNIT_EXPECT_FALSE(test, driver.attached);
-	dev_clear_dma_iommu(dev);
-#else
-	kunit_skip(test, "needs CONFIG_IOMMU_DMA");
-#endif
-}
-
 static int custom_bind_init(struct kunit *test)
 {
 	if (!IS_ENABLED(CONFIG_SYSFS) || !IS_ENABLED(CONFIG_MMU))
@@ -369,7 +353,6 @@ static struct kunit_case custom_bind_cases[] = {
 	KUNIT_CASE(driver_that_attaches_is_told),
 	KUNIT_CASE(driver_that_detaches_is_served),
 	KUNIT_CASE(device_with_ops_is_left_alone),
-	KUNIT_CASE(device_behind_an_iommu_is_left_alone),
 	{}
 };
 

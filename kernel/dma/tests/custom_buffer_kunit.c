@@ -1033,16 +1033,19 @@ static void sgtable_of_several_entries(struct kunit *test)
 {
 	static const unsigned int lengths[] = { 2, 2, 1 };
 	struct custom_kunit_buffer *buf;
+	struct dma_custom_buffer *live;
 	struct scatterlist *sg;
 	struct sg_table sgt;
 	size_t off = 0;
 	int i;
 
 	buf = custom_kunit_alloc(test, device(test), 5 * PAGE_SIZE);
+	live = dma_custom_buffer_find(buf->dev, buf->dma_addr);
+	KUNIT_ASSERT_NOT_NULL(test, live);
 	KUNIT_ASSERT_EQ(test, 0,
-			dma_custom_fill_sgtable(&sgt,
-						page_to_pfn(custom_kunit_page(buf, 0)),
-						buf->size, 2 * PAGE_SIZE));
+			dma_custom_fill_sgtable(&sgt, live, 0, buf->size,
+						2 * PAGE_SIZE, GFP_KERNEL));
+	dma_custom_buffer_put(live);
 	KUNIT_EXPECT_EQ(test, ARRAY_SIZE(lengths), sgt.orig_nents);
 	for_each_sgtable_sg(&sgt, sg, i) {
 		KUNIT_EXPECT_EQ(test, lengths[i] * PAGE_SIZE, sg->length);

@@ -7,18 +7,67 @@
 #include <linux/dma-direct.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/iommu.h>
+#include <linux/iommu-dma.h>
 #include <linux/mman.h>
 #include <linux/mm.h>
+#include <linux/moduleparam.h>
 #include <linux/mount.h>
+#include <linux/pci.h>
 #include <linux/pgtable.h>
+#include <linux/sizes.h>
 #include <linux/uaccess.h>
+#include <linux/vmstat.h>
 
 #include "custom_kunit.h"
 
+#ifdef CONFIG_PCI
+/* Such as one behind an IOMMU. */
+static char *pci_device;
+module_param_named(pci, pci_device, charp, 0444);
+MODULE_PARM_DESC(pci, "name of a PCI device that the suites attach the provider to, instead of devices of their own");
+
+#ifdef CONFIG_DMA_CMA
+/* A test may give it another one. */
+static struct cma *pci_cma_area;
+#endif
+
+static void custom_kunit_put_action(void *data)
+{
+	struct device *dev = data;
+
+#ifdef CONFIG_DMA_CMA
+	dev->cma_area = pci_cma_area;
+#endif
+	put_device(dev);
+}
+
+static struct device *custom_kunit_pci_device(struct kunit *test)
+{
+	struct device *dev = bus_find_device_by_name(&pci_bus_type, NULL,
+						     pci_device);
+	int ret;
+
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+#ifdef CONFIG_DMA_CMA
+	pci_cma_area = dev->cma_area;
+#endif
+	ret = kunit_add_action_or_reset(test, custom_kunit_put_action, dev);
+	KUNIT_ASSERT_EQ(test, 0, ret);
+	return dev;
+}
+#endif
+
 struct device *custom_kunit_plain_device(struct kunit *test, const char *name)
 {
-	struct device *dev = kunit_device_register(test, name);
+	struct device *dev = NULL;
 
+#ifdef CONFIG_PCI
+	if (pci_device && !strcmp(name, "attached"))
+		dev = custom_kunit_pci_device(test);
+#endif
+	if (!dev)
+		dev = kunit_device_register(test, name);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
 	if (get_dma_ops(dev))
 		kunit_skip(test, "the architecture has DMA ops of its own");
@@ -38,10 +87,9 @@ void custom_kunit_detach(struct kunit *test, struct device *dev)
 	kunit_release_action(test, custom_kunit_detach_action, dev);
 }
 
-struct device *custom_kunit_device(struct kunit *test,
+struct device *custom_kunit_attach(struct kunit *test, struct device *dev,
 				   const struct dma_custom_config *cfg)
 {
-	struct device *dev = custom_kunit_plain_device(test, "attached");
 	int ret;
 
 	if (cfg && cfg->bus_offset && IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA))
@@ -52,6 +100,14 @@ struct device *custom_kunit_device(struct kunit *test,
 	ret = kunit_add_action_or_reset(test, custom_kunit_detach_action, dev);
 	KUNIT_ASSERT_EQ(test, 0, ret);
 	return dev;
+}
+
+struct device *custom_kunit_device(struct kunit *test,
+				   const struct dma_custom_config *cfg)
+{
+	struct device *dev = custom_kunit_plain_device(test, "attached");
+
+	return custom_kunit_attach(test, dev, cfg);
 }
 
 static void custom_kunit_free_action(void *data)
@@ -92,11 +148,58 @@ void custom_kunit_free(struct kunit *test, struct custom_kunit_buffer *buf)
 	kunit_release_action(test, custom_kunit_free_action, buf);
 }
 
+unsigned long custom_kunit_pfn(struct device *dev, dma_addr_t dma_addr)
+{
+#ifdef CONFIG_DMA_CUSTOM_OPS_IOMMU
+	if (use_dma_iommu(dev))
+		return PHYS_PFN(iommu_iova_to_phys(iommu_get_dma_domain(dev),
+						   dma_addr));
+#endif
+	return PHYS_PFN(dma_to_phys(dev, dma_addr));
+}
+
 /* Not from the kernel address, which need not be in the linear mapping. */
 struct page *custom_kunit_page(struct custom_kunit_buffer *buf, size_t offset)
 {
-	return pfn_to_page(PHYS_PFN(dma_to_phys(buf->dev, buf->dma_addr) +
-				    offset));
+	return pfn_to_page(custom_kunit_pfn(buf->dev, buf->dma_addr + offset));
+}
+
+static unsigned long free_pages_now(void)
+{
+	return global_zone_page_state(NR_FREE_PAGES) -
+	       global_zone_page_state(NR_FREE_CMA_PAGES);
+}
+
+static void free_pages_of(void *pages)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, (struct list_head *)pages, lru)
+		__free_page(page);
+}
+
+void custom_kunit_fragment(struct kunit *test, size_t size)
+{
+	struct list_head *pages = kunit_kzalloc(test, sizeof(*pages), GFP_KERNEL);
+	struct page *page, *next;
+	unsigned int i = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	INIT_LIST_HEAD(pages);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, free_pages_of, pages));
+	/* Also of what is kept back for emergencies, which large blocks are left in. */
+	while (free_pages_now() > SZ_4M / PAGE_SIZE &&
+	       (page = alloc_page(GFP_NOWAIT | __GFP_NOWARN | __GFP_MEMALLOC)))
+		list_add(&page->lru, pages);
+	list_for_each_entry_safe(page, next, pages, lru) {
+		if (!(i++ % 32))
+			continue;
+		if (free_pages_now() > size / PAGE_SIZE)
+			break;
+		list_del(&page->lru);
+		__free_page(page);
+	}
 }
 
 /* At once, so that nobody holds a file that goes with the device. */

@@ -29,6 +29,10 @@ struct device *custom_kunit_device(struct kunit *test,
 				   const struct dma_custom_config *cfg);
 void custom_kunit_detach(struct kunit *test, struct device *dev);
 
+/* The same with a device of the caller's own. */
+struct device *custom_kunit_attach(struct kunit *test, struct device *dev,
+				   const struct dma_custom_config *cfg);
+
 /* Some architectures have devices that are not cache coherent. */
 #if defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE) || \
 	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU) || \
@@ -67,8 +71,17 @@ custom_kunit_alloc_attrs(struct kunit *test, struct device *dev, size_t size,
 			 gfp_t gfp, unsigned long attrs);
 void custom_kunit_free(struct kunit *test, struct custom_kunit_buffer *buf);
 
+/* The page frame that a device has at a DMA address. */
+unsigned long custom_kunit_pfn(struct device *dev, dma_addr_t dma_addr);
+
 /* The page that holds byte @offset of the buffer. */
 struct page *custom_kunit_page(struct custom_kunit_buffer *buf, size_t offset);
+
+/*
+ * Leaves @size bytes of memory free until the test ends, but hardly any 32 pages side
+ * by side.
+ */
+void custom_kunit_fragment(struct kunit *test, size_t size);
 
 /*
  * A file of the kernel's own file system @fs, debugfs or sysfs; closed when the

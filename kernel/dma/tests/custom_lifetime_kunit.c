@@ -114,7 +114,7 @@ static int lifetime_alloc(struct lifetime *l)
 		l->cpu_addr = page_address(sg_page(l->sgt->sgl));
 		break;
 	}
-	l->pfn = PHYS_PFN(dma_to_phys(l->dev, l->dma_addr));
+	l->pfn = custom_kunit_pfn(l->dev, l->dma_addr);
 	l->live = true;
 	return 0;
 }
@@ -193,7 +193,8 @@ static struct lifetime *lifetime(struct kunit *test)
 		if (!dev_get_cma_area(l->dev))
 			kunit_skip(test, "needs a CMA area, boot with cma=64M");
 	}
-	l->dev->dma_parms = &l->parms;
+	if (!l->dev->dma_parms)
+		l->dev->dma_parms = &l->parms;
 	dma_set_max_seg_size(l->dev, UINT_MAX);
 	KUNIT_ASSERT_EQ(test, 0, lifetime_alloc(l));
 	ret = kunit_add_action_or_reset(test, lifetime_free, l);

@@ -11,6 +11,7 @@
 #include <linux/dma-direct.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/iommu-dma.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/platform_device.h>
@@ -34,7 +35,8 @@
 /* What the driver behind the mapped file does. */
 struct mapping {
 	struct custom_kunit_buffer *buf;
-	/* arguments of dma_mmap_attrs() */
+	/* arguments of dma_mmap_attrs(); the buffer's kernel address if there is none */
+	void *cpu_addr;
 	dma_addr_t dma_addr;
 	size_t size;
 	/* set before the call */
@@ -117,8 +119,8 @@ static struct mapping *mapping_param(struct kunit *test)
 
 static int mapping_call(struct mapping *m, struct vm_area_struct *vma)
 {
-	return dma_mmap_attrs(m->buf->dev, vma, m->buf->cpu_addr, m->dma_addr,
-			      m->size, 0);
+	return dma_mmap_attrs(m->buf->dev, vma, m->cpu_addr ?: m->buf->cpu_addr,
+			      m->dma_addr, m->size, 0);
 }
 
 static int mapping_call_for_halves(struct mapping *m,
@@ -281,6 +283,40 @@ static void user_reads_every_page(struct kunit *test)
 	expect_page_numbers(test, map_all(test, m), 0, PAGES);
 }
 
+/* In all modes, as it takes a while to bring memory into this state. */
+static void pieces_are_mapped_in_each_mode(struct kunit *test)
+{
+	struct device *dev = custom_kunit_plain_device(test, "attached");
+	struct mapping *m;
+	void __user *uaddr;
+	unsigned int i;
+
+	if (!use_dma_iommu(dev))
+		kunit_skip(test, "needs a device behind an IOMMU, see custom_kunit.pci");
+	custom_kunit_fragment(test, SZ_64M);
+	for (i = 0; i < ARRAY_SIZE(mode_cases) && !mode_cases[i].noncoherent; i++) {
+		custom_kunit_attach(test, dev, &mode_cases[i].cfg);
+		m = mapping_on(test, dev);
+		expect_page_numbers(test, map_all(test, m), 0, PAGES);
+		uaddr = user_ptr(test, map_shared(test, m, PAGES / 2 * PAGE_SIZE,
+						  MIDDLE - 1));
+		expect_page_numbers(test, uaddr, MIDDLE - 1, PAGES / 2);
+		/* From an address within the buffer on. */
+		m->dma_addr += 7 * PAGE_SIZE;
+		m->size = SIZE - 7 * PAGE_SIZE;
+		uaddr = user_ptr(test, map_shared(test, m, m->size, 0));
+		expect_page_numbers(test, uaddr, 7, PAGES - 7);
+		KUNIT_EXPECT_NE(test, custom_kunit_pfn(dev, m->buf->dma_addr) +
+				PAGES - 1,
+				custom_kunit_pfn(dev, m->buf->dma_addr + SIZE -
+						 PAGE_SIZE));
+		custom_kunit_free(test, m->buf);
+		if (mode_cases[i].cfg.mmap != DMA_CUSTOM_MMAP_PFN)
+			expect_page_numbers(test, uaddr, 7, PAGES - 7);
+		custom_kunit_detach(test, dev);
+	}
+}
+
 static void user_sees_later_kernel_writes(struct kunit *test)
 {
 	struct mapping *m = mapping_param(test);
@@ -422,12 +458,13 @@ static void streaming_memory_can_be_mapped(struct kunit *test)
 	m->dma_addr = dma_map_single(dev, addr, 2 * PAGE_SIZE,
 				     DMA_BIDIRECTIONAL);
 	KUNIT_ASSERT_FALSE(test, dma_mapping_error(dev, m->dma_addr));
-	if (PHYS_PFN(dma_to_phys(dev, m->dma_addr)) !=
+	if (custom_kunit_pfn(dev, m->dma_addr) !=
 	    PHYS_PFN(virt_to_phys(addr))) {
 		dma_unmap_single(dev, m->dma_addr, 2 * PAGE_SIZE,
 				 DMA_BIDIRECTIONAL);
 		kunit_skip(test, "everything is bounced");
 	}
+	m->cpu_addr = addr;
 	m->size = 2 * PAGE_SIZE;
 	uaddr = (void __user *)map_shared(test, m, 2 * PAGE_SIZE, 0);
 	KUNIT_EXPECT_FALSE(test, IS_ERR(uaddr));
@@ -778,6 +815,7 @@ static void can_mmap_is_true(struct kunit *test)
 
 static struct kunit_case custom_mmap_cases[] = {
 	KUNIT_CASE_PARAM(user_reads_every_page, mode_gen_params),
+	KUNIT_CASE_SLOW(pieces_are_mapped_in_each_mode),
 	KUNIT_CASE_PARAM(user_sees_later_kernel_writes, mode_gen_params),
 	KUNIT_CASE_PARAM(kernel_sees_user_writes, mode_gen_params),
 	KUNIT_CASE_PARAM(two_mappings_share_the_buffer, mode_gen_params),
