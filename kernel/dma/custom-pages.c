@@ -73,11 +73,10 @@ static bool dma_custom_has_cma(struct device *dev)
 	return dev->cma_area;
 }
 
-/* From the device's own area, if it has one, or the default one. */
-static struct page *dma_custom_alloc_cma(struct device *dev, size_t size,
-					 gfp_t gfp, struct cma **cma)
+static struct page *dma_custom_alloc_cma_area(struct device *dev,
+					      struct cma *area, size_t size,
+					      gfp_t gfp)
 {
-	struct cma *area = dev_get_cma_area(dev);
 	const unsigned int least = min(get_order(size), CONFIG_CMA_ALIGNMENT);
 	unsigned int align = max(dma_custom_align_order(size), least);
 	unsigned long nr = size >> PAGE_SHIFT;
@@ -102,7 +101,22 @@ static struct page *dma_custom_alloc_cma(struct device *dev, size_t size,
 		cma_release(area, page, nr);
 		return NULL;
 	}
-	*cma = area;
+	return page;
+}
+
+/* From the device's own area, if it has one, or that of its node, or the default one. */
+static struct page *dma_custom_alloc_cma(struct device *dev, size_t size,
+					 gfp_t gfp, struct cma **cma)
+{
+	struct cma *area = dev->cma_area ?: dev_get_numa_cma_area(dev);
+	struct page *page = dma_custom_alloc_cma_area(dev, area, size, gfp);
+
+	if (!page && area != dev_get_cma_area(dev)) {
+		area = dev_get_cma_area(dev);
+		page = dma_custom_alloc_cma_area(dev, area, size, gfp);
+	}
+	if (page)
+		*cma = area;
 	return page;
 }
 #else

@@ -111,7 +111,7 @@ write_file() {
 	sync
 }
 read_file() {
-	umount /mnt
+	! grep -q ' /mnt ' /proc/mounts || umount /mnt
 	mount -t ext4 /dev/vda /mnt
 	got=$(sum /mnt/file)
 }
@@ -202,6 +202,26 @@ if [ "$BOUNCED" != never ]; then
 	[ "$failed" -gt 0 ] || fail 'no mapping failed'
 	[ "$got" = "$(sum /mnt/part)" ] || fail 'the file arrived changed'
 	ok "8 MiB from e1000 to e1000e with $failed mappings that failed: sha256 $got"
+fi
+
+# --- another domain -----------------------------------------------------------
+
+# in_domain TYPE: the disk without its driver gets one, and then has its driver again.
+in_domain() {
+	umount /mnt
+	echo "$blk" >/sys/bus/pci/drivers/virtio-pci/unbind
+	echo "$1" >"$type" || fail "no domain of type $1 for $blk"
+	echo "$blk" >/sys/bus/pci/drivers/virtio-pci/bind
+	[ -d "$custom/pci:$blk" ] || fail "$blk has no custom DMA ops in a domain of type $1"
+	read_file
+	[ "$got" = "$want" ] || fail "the file has changed: $want, now $got"
+	ok "the file is the same in a domain of type $(cat "$type")"
+}
+if [ "$BOUNCED" = never ]; then
+	type=/sys/bus/pci/devices/$blk/iommu_group/type
+	! (echo identity >"$type") 2>/dev/null || fail 'the domain was changed under a driver'
+	in_domain identity
+	in_domain DMA
 fi
 
 umount /mnt

@@ -1279,6 +1279,29 @@ static bool in_cma(struct custom_kunit_buffer *buf)
 	       is_migrate_cma_page(custom_kunit_page(buf, buf->size - 1));
 }
 
+/* As the default one is, it is the last source. */
+static void cma_area_of_the_node_is_used(struct kunit *test)
+{
+#ifdef CONFIG_DMA_NUMA_CMA
+	struct device *dev = device(test);
+	struct custom_kunit_buffer *b;
+	struct dma_custom_buffer *buf;
+
+	set_dev_node(dev, 0);
+	if (!dev_get_numa_cma_area(dev))
+		kunit_skip(test, "needs a node with a CMA area, boot with numa_cma=0:16M");
+	KUNIT_EXPECT_FALSE(test, in_cma(custom_kunit_alloc(test, dev, SZ_4M)));
+	custom_kunit_fragment(test, SZ_64M);
+	b = custom_kunit_alloc(test, dev, SZ_4M);
+	buf = dma_custom_buffer_find(dev, b->dma_addr);
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	KUNIT_EXPECT_PTR_EQ(test, dev_get_numa_cma_area(dev), buf->cma);
+	dma_custom_buffer_put(buf);
+#else
+	kunit_skip(test, "needs CONFIG_DMA_NUMA_CMA");
+#endif
+}
+
 static void cma_area_comes_first(struct kunit *test)
 {
 	static const size_t sizes[] = {
@@ -1497,6 +1520,7 @@ static struct kunit_case custom_buffer_cases[] = {
 	KUNIT_CASE_PARAM(noncontiguous_is_contiguous, pages_gen_params),
 	KUNIT_CASE(managed_buffer_goes_with_the_device),
 	KUNIT_CASE(cma_area_comes_first),
+	KUNIT_CASE_SLOW(cma_area_of_the_node_is_used),
 	KUNIT_CASE(cma_area_is_aligned),
 	KUNIT_CASE(cma_area_gets_its_pages_back),
 	KUNIT_CASE(cma_area_used_up_is_no_error),

@@ -178,28 +178,46 @@ static void free_pages_of(void *pages)
 		__free_page(page);
 }
 
+/* All blocks of the order that there are, but for @spare bytes. */
+static void take_blocks(struct list_head *pages, unsigned int order, size_t spare)
+{
+	struct page *page;
+	unsigned int i;
+
+	/* Also of what is kept back for emergencies, which large blocks are left in. */
+	while (free_pages_now() > spare / PAGE_SIZE &&
+	       (page = alloc_pages(GFP_NOWAIT | __GFP_NOWARN | __GFP_MEMALLOC,
+				   order))) {
+		split_page(page, order);
+		for (i = 0; i < 1 << order; i++)
+			list_add(&page[i].lru, pages);
+	}
+}
+
+/* @size bytes stay free, in each 32 pages at most 31. */
 void custom_kunit_fragment(struct kunit *test, size_t size)
 {
 	struct list_head *pages = kunit_kzalloc(test, sizeof(*pages), GFP_KERNEL);
 	struct page *page, *next;
-	unsigned int i = 0;
+	unsigned int order;
 
 	KUNIT_ASSERT_NOT_NULL(test, pages);
 	INIT_LIST_HEAD(pages);
 	KUNIT_ASSERT_EQ(test, 0,
 			kunit_add_action_or_reset(test, free_pages_of, pages));
-	/* Also of what is kept back for emergencies, which large blocks are left in. */
-	while (free_pages_now() > SZ_4M / PAGE_SIZE &&
-	       (page = alloc_page(GFP_NOWAIT | __GFP_NOWARN | __GFP_MEMALLOC)))
-		list_add(&page->lru, pages);
+	for (order = MAX_PAGE_ORDER; order >= 5; order--)
+		take_blocks(pages, order, SZ_4M);
 	list_for_each_entry_safe(page, next, pages, lru) {
-		if (!(i++ % 32))
+		if (IS_ALIGNED(page_to_pfn(page), 32))
 			continue;
 		if (free_pages_now() > size / PAGE_SIZE)
 			break;
 		list_del(&page->lru);
 		__free_page(page);
 	}
+	/* What was left to others meanwhile. */
+	for (order = MAX_PAGE_ORDER; order > 5; order--)
+		take_blocks(pages, order, 0);
 }
 
 /* At once, so that nobody holds a file that goes with the device. */
