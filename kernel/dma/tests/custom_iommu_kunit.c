@@ -230,7 +230,7 @@ static void device_copies_noncontiguous(struct kunit *test)
 	struct device *dev = edu_device(test);
 
 	check_noncontiguous(test, dev, false);
-	custom_kunit_fragment(test, SZ_64M);
+	custom_kunit_fragment(test, SZ_256M);
 	check_noncontiguous(test, dev, true);
 }
 

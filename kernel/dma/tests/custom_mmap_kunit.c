@@ -293,7 +293,7 @@ static void pieces_are_mapped_in_each_mode(struct kunit *test)
 
 	if (!use_dma_iommu(dev))
 		kunit_skip(test, "needs a device behind an IOMMU, see custom_kunit.pci");
-	custom_kunit_fragment(test, SZ_64M);
+	custom_kunit_fragment(test, SZ_256M);
 	for (i = 0; i < ARRAY_SIZE(mode_cases) && !mode_cases[i].noncoherent; i++) {
 		custom_kunit_attach(test, dev, &mode_cases[i].cfg);
 		m = mapping_on(test, dev);
