@@ -205,8 +205,6 @@ void custom_kunit_fragment(struct kunit *test, size_t size)
 	INIT_LIST_HEAD(pages);
 	KUNIT_ASSERT_EQ(test, 0,
 			kunit_add_action_or_reset(test, free_pages_of, pages));
-	/* Each CPU may have kept some of what was freed. */
-	drain_all_pages(NULL);
 	for (order = MAX_PAGE_ORDER; order >= 5; order--)
 		take_blocks(pages, order, SZ_4M);
 	list_for_each_entry_safe(page, next, pages, lru) {
@@ -218,7 +216,6 @@ void custom_kunit_fragment(struct kunit *test, size_t size)
 		__free_page(page);
 	}
 	/* What was left to others meanwhile. */
-	drain_all_pages(NULL);
 	for (order = MAX_PAGE_ORDER; order > 5; order--)
 		take_blocks(pages, order, 0);
 }

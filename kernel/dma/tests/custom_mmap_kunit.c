@@ -287,6 +287,7 @@ static void user_reads_every_page(struct kunit *test)
 static void pieces_are_mapped_in_each_mode(struct kunit *test)
 {
 	struct device *dev = custom_kunit_plain_device(test, "attached");
+	struct custom_kunit_buffer *other;
 	struct mapping *m;
 	void __user *uaddr;
 	unsigned int i;
@@ -296,6 +297,8 @@ static void pieces_are_mapped_in_each_mode(struct kunit *test)
 	custom_kunit_fragment(test, SZ_256M);
 	for (i = 0; i < ARRAY_SIZE(mode_cases) && !mode_cases[i].noncoherent; i++) {
 		custom_kunit_attach(test, dev, &mode_cases[i].cfg);
+		/* Gets what large blocks each CPU has kept. */
+		other = custom_kunit_alloc(test, dev, SZ_64M);
 		m = mapping_on(test, dev);
 		expect_page_numbers(test, map_all(test, m), 0, PAGES);
 		uaddr = user_ptr(test, map_shared(test, m, PAGES / 2 * PAGE_SIZE,
@@ -313,6 +316,7 @@ static void pieces_are_mapped_in_each_mode(struct kunit *test)
 		custom_kunit_free(test, m->buf);
 		if (mode_cases[i].cfg.mmap != DMA_CUSTOM_MMAP_PFN)
 			expect_page_numbers(test, uaddr, 7, PAGES - 7);
+		custom_kunit_free(test, other);
 		custom_kunit_detach(test, dev);
 	}
 }
