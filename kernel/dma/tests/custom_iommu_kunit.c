@@ -60,6 +60,8 @@ static struct device *edu_device(struct kunit *test)
 {
 	KUNIT_ASSERT_EQ(test, 0, dma_set_mask_and_coherent(&edu.pdev->dev,
 							   DMA_BIT_MASK(64)));
+	/* A table may have entries of any size. */
+	dma_set_max_seg_size(&edu.pdev->dev, UINT_MAX);
 	return custom_kunit_attach(test, &edu.pdev->dev, NULL);
 }
 
