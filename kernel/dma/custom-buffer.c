@@ -7,7 +7,6 @@
 #include <linux/iommu-dma.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
-#include <linux/vmalloc.h>
 
 #include "custom.h"
 #include "direct.h"
@@ -280,15 +279,19 @@ static void dma_custom_report(struct device *dev, size_t size, gfp_t gfp,
 static void *dma_custom_vmap(struct device *dev, struct dma_custom_buffer *buf,
 			     unsigned long attrs)
 {
-	unsigned long nr = buf->size >> PAGE_SHIFT, i;
+	unsigned long nr = buf->size >> PAGE_SHIFT, i, n;
 	struct page **pages = kvmalloc_objs(*pages, nr);
+	unsigned long pfn;
 	void *cpu_addr;
 	size_t len;
 
 	if (!pages)
 		return NULL;
-	for (i = 0; i < nr; i++)
-		pages[i] = dma_custom_pages_at(buf, i << PAGE_SHIFT, &len);
+	for (i = 0; i < nr; i += n) {
+		pfn = page_to_pfn(dma_custom_pages_at(buf, i << PAGE_SHIFT, &len));
+		for (n = 0; n < len >> PAGE_SHIFT; n++)
+			pages[i + n] = pfn_to_page(pfn + n);
+	}
 	/* It keeps them, for dma-iommu, which another device's driver may ask. */
 	cpu_addr = dma_common_pages_remap(pages, buf->size,
 					  dma_pgprot(dev, PAGE_KERNEL, attrs),
