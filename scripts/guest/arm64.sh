@@ -58,13 +58,10 @@ check_iommu() {
 	fi
 }
 
-transfer_test=dmademo_transfer_test
 check /dev/dmademo0 'mode pages, coherent'
 check /dev/dmademo1 'mode pages, not coherent'
 if [ "${1:-}" = iommu ]; then
 	names='coherent plain'
-	# What is one device's address may be the other's, too.
-	transfer_test='dmademo_transfer_test -T bus_addresses'
 	for name in $names; do
 		check_iommu "dmademo-bus:dmademo-$name"
 	done
@@ -85,9 +82,9 @@ for name; do
 	export DMADEMO_DEVICE=/dev/dmademo$n DMADEMO_NAME=dmademo-bus:dmademo-$name
 	n=$((n + 1))
 	export DMADEMO_DEVICE2=/dev/dmademo$((n % $#))
-	for test in dmademo_test "$transfer_test" dmademo_dmabuf_test \
-		dmademo_args_test dmademo_unbind_test dmademo_map_test dmademo_pin_test \
-		dmademo_tool_test.sh; do
+	for test in dmademo_test dmademo_transfer_test dmademo_dmabuf_test \
+		dmademo_args_test dmademo_attack_test dmademo_unbind_test dmademo_map_test \
+		dmademo_pin_test dmademo_tool_test.sh; do
 		echo "# $test on $DMADEMO_DEVICE, $name"
 		$test || fail "$test on $DMADEMO_DEVICE"
 	done

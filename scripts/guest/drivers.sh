@@ -14,7 +14,6 @@ fail() {
 }
 ok() { echo "ok: $* (after $(cut -d . -f 1 /proc/uptime) s)"; }
 
-mount -t debugfs debugfs /sys/kernel/debug
 mount -t tracefs tracefs /sys/kernel/tracing
 events=/sys/kernel/tracing/events/dma
 pool=/sys/kernel/debug/swiotlb

@@ -52,8 +52,8 @@ use_guest() {
 	esac
 	GUEST_BUSYBOX=/bin/busybox
 	[[ $GUEST_ARCH == x86_64 ]] || GUEST_BUSYBOX=$BUILD/busybox-$GUEST_ARCH/bin/busybox
-	GUEST_PROGRAMS=("$GUEST/kselftest/dmademo/"{dmademo,dmademo_{test,map_test,pin_test,transfer_test,dmabuf_test,args_test,unbind_test}}
-		"$LINUX/tools/testing/selftests/dmademo/dmademo_tool_test.sh")
+	GUEST_PROGRAMS=("$GUEST/kselftest/dmademo/"{dmademo,dmademo_{test,map_test,pin_test,transfer_test,dmabuf_test,args_test,unbind_test,attack_test}}
+		"$GUEST/kselftest/"{pfnmap,dma-buffer-user} "$LINUX/tools/testing/selftests/dmademo/dmademo_tool_test.sh")
 }
 GUEST_OPTIONS=()
 QEMU_DEVICES=()
@@ -133,11 +133,22 @@ get_guest() {
 		rm -rf "$GUEST/kselftest"
 		{ make_kernel "$GUEST_ARCH" O="$GUEST" headers &&
 			make_kernel "$GUEST_ARCH" O="$GUEST" -C "$LINUX/tools/testing/selftests" \
-				TARGETS=dmademo; } >"$LOGS/guest-user.log" 2>&1 ||
+				TARGETS=dmademo && build_others; } >"$LOGS/guest-user.log" 2>&1 ||
 			die "cannot build the user programs, see $LOGS/guest-user.log"
 	fi
 	say "$key" >"$GUEST/built"
 	exec {lock}>&-
+}
+
+# build_others: the sample's program, and mm's selftest pfnmap, without all the other
+# ones and what they need.
+build_others() {
+	local tests=$LINUX/tools/testing/selftests
+	local -a cc=("$(cross_compile "$GUEST_ARCH")gcc" -static -O2 -isystem "$GUEST/usr/include")
+	"${cc[@]}" -D_GNU_SOURCE= -I "$tests" -o "$GUEST/kselftest/pfnmap" \
+		"$tests/mm/"{pfnmap,vm_util}.c &&
+		"${cc[@]}" -Wall -Wextra -o "$GUEST/kselftest/dma-buffer-user" \
+			"$LINUX/samples/dma-buffer/dma-buffer-user.c"
 }
 
 # kernel_tree_id: what is in $LINUX, with what is not committed there.
@@ -209,8 +220,9 @@ run_guest() {
 		say "file /bin/load-dmademo $TOP/scripts/guest/load-dmademo 0755 0 0"
 		say "file /guest.sh $dir/guest.sh 0644 0 0"
 		say "file /bin/busybox $GUEST_BUSYBOX 0755 0 0"
-		[[ ! -e $GUEST/drivers/misc/dmademo/dmademo.ko ]] ||
-			say "file /dmademo.ko $GUEST/drivers/misc/dmademo/dmademo.ko 0644 0 0"
+		for program in "$GUEST/"{drivers/misc/dmademo/dmademo,samples/dma-buffer/dma-buffer}.ko; do
+			[[ ! -e $program ]] || say "file /${program##*/} $program 0644 0 0"
+		done
 		for program in "${GUEST_PROGRAMS[@]}"; do
 			say "file /bin/${program##*/} $program 0755 0 0"
 		done

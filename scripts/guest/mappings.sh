@@ -2,7 +2,6 @@
 # shellcheck shell=dash
 # Run in the guest by scripts/drivers: tests/drivers/mappings_test, with the names of
 # the devices whose buffers it asks for.
-mount -t debugfs debugfs /sys/kernel/debug
 insmod /bin/uio_dmem_device.ko || exit 1
 # pci_device DRIVER
 pci_device() { cd "/sys/bus/pci/drivers/$1" && echo 0000:*; }

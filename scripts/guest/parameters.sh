@@ -37,6 +37,7 @@ no_module 'devices=17 is more than 16' devices=17
 no_module 'invalid for parameter' devices=many
 no_module 'can only take 16 arguments' mmap=pages,pfn,huge,pages,pfn,huge,pages,pfn,huge,pages,pfn,huge,pages,pfn,huge,pages,pfn
 no_module 'invalid for parameter' bus_offset=everything
+no_module 'invalid for parameter' buffer_size=some
 
 # no_device TEXT PARAMETER...: it is loaded, but not bound, and the log says TEXT.
 no_device() {
@@ -54,12 +55,15 @@ no_device() {
 no_device 'there is no way mmap=nonsense to map buffers' mmap=nonsense
 no_device 'no custom DMA ops' bus_offset=1
 no_device 'mmap=direct knows no bus_offset' mmap=direct bus_offset=4096
+no_device 'no buffer of 1073741825 bytes' buffer_size=1073741825
+no_device 'no buffer of 8192 bytes' buffer_size=8192 max_device_bytes=4096
 load-dmademo devices=0 || fail "no module with devices=0"
 [ ! -e /dev/dmademo0 ] || fail "there is a device with devices=0"
 rmmod dmademo || fail "the module stays"
 
 # Memory is from 4 TiB on, for the device.
-load-dmademo bus_offset=0x40000000000 devices=2 max_device_bytes=301989888 ||
+load-dmademo bus_offset=0x40000000000 devices=2 max_device_bytes=301989888 \
+	buffer_size=1000000 ||
 	fail "no module with a bus_offset"
 addr=$(dmademo alloc 5000000 | sed -n 's/.*bus address \(0x[0-9a-f]*\),.*/\1/p')
 if [ -n "$addr" ] && [ $((addr)) -ge $((0x40000000000)) ] &&
@@ -69,7 +73,8 @@ else
 	fail "bus address $addr is not at 4 TiB"
 fi
 dmademo_test || fail dmademo_test
-ways='-s dma_mmap
+ways='-d /dev/dmademo0
+-d /dev/dmademo1
 -c
 -u' copy.sh || status=1
 exit $status

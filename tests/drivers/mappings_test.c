@@ -3,7 +3,8 @@
  * Drivers of the tree that map DMA buffers into user space, each in a way of its
  * own, as they are: UIO, V4L2, usbfs and ALSA.  What is mapped has to be the memory
  * that the device sees; on the custom DMA ops (CUSTOM=1 in the environment) it can
- * be pinned, is there until its last user is gone, and goes back then.
+ * be pinned, is there until its last user is gone, and goes back then.  And a camera
+ * captures into buffers of the demo device, which are always on the custom DMA ops.
  *
  * In the environment DISK names a block device whose first MiB may be overwritten,
  * USBFS a USB disk, and USB and SOUND the devices of its controller and of the card.
@@ -22,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/dmademo.h>
 #include <linux/usbdevice_fs.h>
 #include <linux/videodev2.h>
 #include <sound/asound.h>
@@ -180,19 +182,22 @@ TEST(uio)
 	EXPECT_EQ(custom ? 0 : -1, buffers("uio_dmem_genirq"));
 }
 
-static int open_camera(void)
+/* The camera vivid-00N. */
+static int open_camera(int number)
 {
+	char bus[] = "platform:vivid-00N";
 	struct v4l2_capability cap;
 	char path[32];
 	int i, fd;
 
+	bus[strlen(bus) - 1] = '0' + number;
 	for (i = 0; i < 64; i++) {
 		snprintf(path, sizeof(path), "/dev/video%d", i);
 		fd = open(path, O_RDWR);
 		if (fd < 0)
 			continue;
 		if (!ioctl(fd, VIDIOC_QUERYCAP, &cap) &&
-		    !strcmp((char *)cap.driver, "vivid") &&
+		    !strcmp((char *)cap.bus_info, bus) &&
 		    cap.device_caps & V4L2_CAP_VIDEO_CAPTURE)
 			return fd;
 		close(fd);
@@ -223,7 +228,7 @@ FIXTURE_VARIANT_ADD(camera, noncoherent) {
 FIXTURE_SETUP(camera)
 {
 	set_up();
-	self->fd = open_camera();
+	self->fd = open_camera(0);
 	ASSERT_LE(0, self->fd);
 }
 
@@ -287,6 +292,91 @@ TEST_F(camera, frames)
 		ASSERT_EQ(0, munmap(p[i] + page_size, b.length - page_size));
 		EXPECT_EQ(custom ? FRAMES - i - 1 : -1, buffers("vivid.0"));
 	}
+}
+
+FIXTURE(importer) {
+	int camera, demo;
+};
+
+FIXTURE_VARIANT(importer) {
+	int number;
+};
+
+/* As guests have them: vivid.allocators=1,0 */
+FIXTURE_VARIANT_ADD(importer, dma_contig) {
+	.number = 0,
+};
+
+FIXTURE_VARIANT_ADD(importer, vmalloc) {
+	.number = 1,
+};
+
+FIXTURE_SETUP(importer)
+{
+	set_up();
+	self->camera = open_camera(variant->number);
+	ASSERT_LE(0, self->camera);
+	self->demo = open("/dev/dmademo0", O_RDWR);
+	ASSERT_LE(0, self->demo);
+}
+
+FIXTURE_TEARDOWN(importer)
+{
+}
+
+/* It captures into dma-bufs, which stay when who exported them has gone. */
+TEST_F(importer, frames)
+{
+	struct v4l2_requestbuffers request = {
+		.count = FRAMES,
+		.type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
+		.memory = V4L2_MEMORY_DMABUF,
+	};
+	struct v4l2_format format = { .type = V4L2_BUF_TYPE_VIDEO_CAPTURE };
+	int type = V4L2_BUF_TYPE_VIDEO_CAPTURE, i;
+	unsigned char *p[FRAMES];
+	struct v4l2_buffer b;
+	size_t size;
+
+	ASSERT_EQ(0, ioctl(self->camera, VIDIOC_G_FMT, &format));
+	size = format.fmt.pix.sizeimage;
+	ASSERT_EQ(0, ioctl(self->camera, VIDIOC_REQBUFS, &request));
+	ASSERT_EQ(FRAMES, request.count);
+	for (i = 0; i < FRAMES; i++) {
+		struct dmademo_alloc alloc = { .bytes = size };
+		struct dmademo_export export = {};
+
+		ASSERT_EQ(0, ioctl(self->demo, DMADEMO_IOC_ALLOC, &alloc));
+		p[i] = mmap(NULL, alloc.bytes, PROT_READ | PROT_WRITE,
+			    MAP_SHARED, self->demo, alloc.mmap_offset);
+		ASSERT_NE(MAP_FAILED, p[i]);
+		export.handle = alloc.handle;
+		ASSERT_EQ(0, ioctl(self->demo, DMADEMO_IOC_EXPORT, &export));
+		b = (struct v4l2_buffer){
+			.index = i, .type = type, .memory = V4L2_MEMORY_DMABUF,
+			.m.fd = export.fd,
+		};
+		ASSERT_EQ(0, ioctl(self->camera, VIDIOC_QBUF, &b));
+		close(export.fd);
+	}
+	close(self->demo);
+	EXPECT_EQ(FRAMES, buffers("dmademo.0"));
+
+	ASSERT_EQ(0, ioctl(self->camera, VIDIOC_STREAMON, &type));
+	for (i = 0; i < FRAMES; i++) {
+		b = (struct v4l2_buffer){
+			.type = type, .memory = V4L2_MEMORY_DMABUF,
+		};
+		ASSERT_EQ(0, ioctl(self->camera, VIDIOC_DQBUF, &b));
+		EXPECT_EQ(0, b.flags & V4L2_BUF_FLAG_ERROR);
+		/* A test picture: neither nothing nor all the same. */
+		EXPECT_NE(0, memcmp(p[b.index], p[b.index] + 1, size - 1));
+	}
+	ASSERT_EQ(0, ioctl(self->camera, VIDIOC_STREAMOFF, &type));
+	close(self->camera);
+	for (i = 0; i < FRAMES; i++)
+		ASSERT_EQ(0, munmap(p[i], size));
+	EXPECT_EQ(0, buffers("dmademo.0"));
 }
 
 #define BULK_IN 0x81

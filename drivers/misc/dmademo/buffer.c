@@ -1,342 +1,375 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * DMA demo device: buffers, and what the device was granted of memory.
+ * DMA demo device: buffers, their mappings into user space, and dma-bufs of them.
  */
+#include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
+#include <linux/dma-resv.h>
 #include <linux/mm.h>
-#include <linux/scatterlist.h>
-#include <linux/slab.h>
+#include <linux/module.h>
+#include <linux/vmalloc.h>
 
 #include "dmademo.h"
 
-/* What to tell the DMA API of a buffer. */
-unsigned long dmademo_buffer_attrs(const struct dmademo_buffer *buf)
-{
-	if (buf->flags & DMADEMO_ALLOC_WRITE_COMBINE)
-		return DMA_ATTR_NO_WARN | DMA_ATTR_WRITE_COMBINE;
-	return DMA_ATTR_NO_WARN;
-}
+MODULE_IMPORT_NS("DMA_BUF");
+
+DEFINE_SRCU(dmademo_srcu);
 
 /* What a device can have mapped in one piece; one bounce buffer holds no more. */
-size_t dmademo_max_segment(struct device *dev)
+unsigned int dmademo_max_segment(struct device *dev)
 {
-	size_t most = min_t(size_t, dma_get_max_seg_size(dev),
-			    dma_max_mapping_size(dev));
-
-	return max(ALIGN_DOWN(most, PAGE_SIZE), PAGE_SIZE);
-}
-
-/*
- * As a driver without the custom DMA ops has pages that it can map one by one, and
- * that others may hold: no more than the page allocator's largest block.
- */
-static bool dmademo_own_pages(const struct dmademo_buffer *buf)
-{
-	return buf->dd->way->by_page;
-}
-
-static bool dmademo_own_pages_alloc(struct dmademo_buffer *buf)
-{
-	struct device *dev = buf->dd->dev;
-	unsigned long attrs = DMA_ATTR_NO_WARN;
-
-	/* Nobody would copy to and from a bounce buffer. */
-	if (buf->dd->engine.coherent)
-		attrs |= DMA_ATTR_REQUIRE_COHERENT;
-	buf->cpu_addr = alloc_pages_exact(buf->size, GFP_KERNEL_ACCOUNT |
-					  __GFP_ZERO | __GFP_NOWARN);
-	if (!buf->cpu_addr)
-		return false;
-	buf->region.seg.addr = dma_map_single_attrs(dev, buf->cpu_addr, buf->size,
-						    DMA_BIDIRECTIONAL, attrs);
-	if (dma_mapping_error(dev, buf->region.seg.addr)) {
-		free_pages_exact(buf->cpu_addr, buf->size);
-		return false;
-	}
-	return true;
-}
-
-static void dmademo_own_pages_free(struct dmademo_buffer *buf)
-{
-	dma_unmap_single(buf->dd->dev, buf->region.seg.addr, buf->size,
-			 DMA_BIDIRECTIONAL);
-	free_pages_exact(buf->cpu_addr, buf->size);
-}
-
-/* Gives the memory back.  The caller holds the device's lock. */
-static void dmademo_buffer_revoke(struct dmademo_buffer *buf)
-{
-	struct dmademo *dd = buf->dd;
-
-	list_del_init(&buf->node);
-	dmademo_engine_revoke(&dd->engine, &buf->mem);
-	if (!buf->way) {
-		dmademo_import_release(buf);
-		return;
-	}
-	if (dmademo_own_pages(buf))
-		dmademo_own_pages_free(buf);
-	else if (buf->flags & DMADEMO_ALLOC_CACHED)
-		dma_free_pages(dd->dev, buf->size, virt_to_page(buf->cpu_addr),
-			       buf->region.seg.addr, DMA_BIDIRECTIONAL);
-	else
-		dma_free_attrs(dd->dev, buf->size, buf->cpu_addr,
-			       buf->region.seg.addr, dmademo_buffer_attrs(buf));
-	atomic64_sub(buf->size, &dd->bytes_held);
-}
-
-static void dmademo_buffer_release(struct kref *ref)
-{
-	struct dmademo_buffer *buf = container_of(ref, struct dmademo_buffer,
-						  ref);
-	struct dmademo *dd = buf->dd;
-
-	/* Unless the device is gone, and took the memory along. */
-	scoped_guard(mutex, &dd->lock)
-		if (!list_empty(&buf->node))
-			dmademo_buffer_revoke(buf);
-	kfree(buf);
-	dmademo_put(dd);
-}
-
-void dmademo_buffer_put(struct dmademo_buffer *buf)
-{
-	if (buf)
-		kref_put(&buf->ref, dmademo_buffer_release);
-}
-
-/**
- * dmademo_buffers_revoke - give back the memory of all buffers
- * @dd: the device, which no longer has transfers and gets no more buffers
- *
- * Whoever has a reference has an empty shell then.  Mappings to user space that
- * do not hold the memory are gone.
- */
-void dmademo_buffers_revoke(struct dmademo *dd)
-{
-	struct dmademo_buffer *buf, *next;
-
-	guard(mutex)(&dd->lock);
-	list_for_each_entry_safe(buf, next, &dd->buffers, node)
-		dmademo_buffer_revoke(buf);
-}
-
-/* A buffer without memory. */
-struct dmademo_buffer *dmademo_buffer_new(struct dmademo *dd, size_t bytes)
-{
-	struct dmademo_buffer *buf = kzalloc_obj(*buf, GFP_KERNEL_ACCOUNT);
-
-	if (!buf)
-		return NULL;
-	kref_init(&buf->ref);
-	INIT_LIST_HEAD(&buf->node);
-	buf->dd = dd;
-	buf->size = bytes;
-	kref_get(&dd->ref);
-	return buf;
-}
-
-/* A buffer has got its memory; the device may access it. */
-void dmademo_buffer_add(struct dmademo_buffer *buf)
-{
-	dmademo_engine_grant(&buf->dd->engine, &buf->mem);
-	guard(mutex)(&buf->dd->lock);
-	list_add_tail(&buf->node, &buf->dd->buffers);
+	return max(min(dma_get_max_seg_size(dev), dma_max_mapping_size(dev)), PAGE_SIZE);
 }
 
 /* Charged to the caller's memory cgroup, whose business a failure is. */
-static bool dmademo_buffer_get_memory(struct dmademo_buffer *buf)
+static bool buffer_get_memory(struct dmademo_buffer *buf)
 {
 	struct device *dev = buf->dd->dev;
 	struct page *page;
 
-	if (dmademo_own_pages(buf))
-		return dmademo_own_pages_alloc(buf);
-	if (buf->flags & DMADEMO_ALLOC_CACHED) {
-		page = dma_alloc_pages(dev, buf->size, &buf->region.seg.addr,
-				       DMA_BIDIRECTIONAL,
-				       GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-		if (!page)
-			return false;
-		buf->cpu_addr = page_address(page);
-		/* The zeros are in the CPU's caches. */
-		dma_sync_single_for_device(dev, buf->region.seg.addr, buf->size,
-					   DMA_BIDIRECTIONAL);
-	} else {
-		buf->cpu_addr = dma_alloc_attrs(dev, buf->size,
-						&buf->region.seg.addr,
-						GFP_KERNEL_ACCOUNT,
-						dmademo_buffer_attrs(buf));
+	if (buf->dd->way && buf->dd->way->alloc)
+		return buf->dd->way->alloc(buf);
+	if (!(buf->flags & DMADEMO_ALLOC_CACHED)) {
+		buf->cpu_addr = dma_alloc_attrs(dev, buf->size, &buf->dma_addr, GFP_KERNEL_ACCOUNT,
+						buf->attrs);
+		return buf->cpu_addr;
 	}
-	return buf->cpu_addr;
-}
-
-/* Counts what a buffer holds, unless that is more than the device may have. */
-static bool dmademo_buffer_count(struct dmademo_buffer *buf)
-{
-	struct dmademo *dd = buf->dd;
-	s64 held = atomic64_read(&dd->bytes_held);
-
-	do {
-		if (held + buf->size > dd->max_bytes_held)
-			return false;
-	} while (!atomic64_try_cmpxchg(&dd->bytes_held, &held,
-				       held + buf->size));
+	page = dma_alloc_pages(dev, buf->size, &buf->dma_addr, DMA_BIDIRECTIONAL,
+			       GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!page)
+		return false;
+	buf->cpu_addr = page_address(page);
+	/* The zeros are in the CPU's caches. */
+	dma_sync_single_for_device(dev, buf->dma_addr, buf->size, DMA_BIDIRECTIONAL);
 	return true;
 }
 
-/**
- * dmademo_buffer_alloc - allocate a buffer
- * @dd: the device, entered
- * @bytes: 1 to DMADEMO_MAX_BYTES
- * @flags: as in struct dmademo_alloc
- * @way: how it will be mapped
- *
- * Return: the buffer with a reference for the caller, or an error: -ENOMEM or
- * -EDQUOT.
- */
-struct dmademo_buffer *dmademo_buffer_alloc(struct dmademo *dd, size_t bytes,
-					    u32 flags,
-					    const struct dmademo_way *way)
+static void buffer_unref(struct dmademo_buffer *buf)
 {
-	struct dmademo_buffer *buf = dmademo_buffer_new(dd, PAGE_ALIGN(bytes));
+	struct dmademo *dd = buf->dd;
+	unsigned long i;
 
-	if (!buf)
-		return ERR_PTR(-ENOMEM);
-	buf->flags = flags;
-	buf->way = way;
-	if (!dmademo_buffer_count(buf)) {
-		dmademo_buffer_put(buf);
-		return ERR_PTR(-EDQUOT);
-	}
-	if (!dmademo_buffer_get_memory(buf)) {
-		atomic64_sub(buf->size, &dd->bytes_held);
-		dmademo_buffer_put(buf);
-		return ERR_PTR(-ENOMEM);
-	}
-	buf->region.seg.length = buf->size;
-	buf->mem.regions = &buf->region;
-	buf->mem.nr = 1;
-	dmademo_buffer_add(buf);
-	return buf;
+	if (!refcount_dec_and_test(&buf->ref))
+		return;
+	for (i = 0; buf->pages && i < buf->size >> PAGE_SHIFT; i++)
+		put_page(buf->pages[i]);
+	kvfree(buf->pages);
+	atomic64_sub(buf->size, &dd->bytes_held);
+	kfree(buf);
+	dmademo_put(dd);
 }
 
-/* The buffer with a reference for the caller, NULL if there is none. */
-struct dmademo_buffer *dmademo_buffer_get(struct dmademo_file *df,
-					  unsigned long handle)
+/* Live for the caller, or an error. */
+struct dmademo_buffer *dmademo_buffer_alloc(struct dmademo *dd, u64 bytes, u32 flags)
 {
 	struct dmademo_buffer *buf;
+	int ret = 0;
 
-	xa_lock(&df->buffers);
-	buf = xa_load(&df->buffers, handle);
-	if (buf)
-		kref_get(&buf->ref);
-	xa_unlock(&df->buffers);
+	if (!bytes || bytes > DMADEMO_MAX_BYTES)
+		return ERR_PTR(-EINVAL);
+	buf = kzalloc_obj(*buf, GFP_KERNEL_ACCOUNT);
+	if (!buf)
+		return ERR_PTR(-ENOMEM);
+	refcount_set(&buf->ref, 1);
+	refcount_set(&buf->live, 1);
+	refcount_inc(&dd->ref);
+	buf->dd = dd;
+	buf->size = PAGE_ALIGN(bytes);
+	buf->flags = flags;
+	buf->attrs = DMA_ATTR_NO_WARN |
+		     (flags & DMADEMO_ALLOC_WRITE_COMBINE ? DMA_ATTR_WRITE_COMBINE : 0);
+	/* What an architecture allocates is as without the custom DMA ops. */
+	buf->loose = dd->way || (IS_ENABLED(CONFIG_ARCH_HAS_DMA_ALLOC) &&
+				 !dd->engine.coherent && !(flags & DMADEMO_ALLOC_CACHED));
+	/* One that fails counts for a moment. */
+	if (atomic64_add_return(buf->size, &dd->bytes_held) > dd->max_bytes_held)
+		ret = -EDQUOT;
+	else if (!buffer_get_memory(buf))
+		ret = -ENOMEM;
+	if (ret) {
+		buffer_unref(buf);
+		return ERR_PTR(ret);
+	}
+	sg_init_table(&buf->sg, 1);
+	sg_dma_address(&buf->sg) = buf->dma_addr;
+	sg_dma_len(&buf->sg) = buf->size;
+	dmademo_engine_grant(&dd->engine, &buf->grant, DMA_BIDIRECTIONAL);
+	refcount_inc(&buf->ref);
+	guard(spinlock)(&dd->lock);
+	list_add_tail(&buf->node, &dd->buffers);
 	return buf;
 }
 
-/**
- * dmademo_buffer_sync - hand a part of a buffer to the device or the CPU
- * @buf: the buffer; its device is entered
- * @arg: which part, and whom to
- *
- * Return: 0, -ERANGE or -EOPNOTSUPP.
- */
-int dmademo_buffer_sync(struct dmademo_buffer *buf,
-			const struct dmademo_sync *arg)
+/* Gives back the memory, but never under a lock that others need: it may take long. */
+void dmademo_buffer_revoke(struct dmademo_buffer *buf)
 {
+	const struct dmademo_way *way = buf->dd->way;
 	struct device *dev = buf->dd->dev;
 
-	if (arg->offset >= buf->size || arg->length > buf->size - arg->offset)
-		return -ERANGE;
-	if (!buf->way)
-		return -EOPNOTSUPP;
+	scoped_guard(spinlock, &buf->dd->lock)
+		list_del(&buf->node);
+	dmademo_engine_grant(&buf->dd->engine, &buf->grant, DMA_NONE);
+	if (atomic_read(&buf->loose_maps))
+		dev_warn(dev, "leaking %zu bytes that are mapped\n", buf->size);
+	else if (way && way->free)
+		way->free(buf);
+	else if (buf->flags & DMADEMO_ALLOC_CACHED)
+		dma_free_pages(dev, buf->size, virt_to_page(buf->cpu_addr), buf->dma_addr,
+			       DMA_BIDIRECTIONAL);
+	else
+		dma_free_attrs(dev, buf->size, buf->cpu_addr, buf->dma_addr, buf->attrs);
+	buffer_unref(buf);
+}
+
+/* Whoever had the buffer live, if there is one, has it no more. */
+void dmademo_buffer_put(struct dmademo_buffer *buf)
+{
+	if (!buf || !refcount_dec_and_test(&buf->live))
+		return;
+	/* If the device has gone, it takes the memory along. */
+	scoped_guard(srcu, &dmademo_srcu)
+		if (!READ_ONCE(buf->dd->gone))
+			dmademo_buffer_revoke(buf);
+	buffer_unref(buf);
+}
+
+/* Hands a part of a live buffer over. */
+void dmademo_buffer_sync(struct dmademo_buffer *buf, size_t offset, size_t length,
+			 enum dma_data_direction dir, bool for_cpu)
+{
 	/* Others are coherent, which is what dma_alloc_attrs() is for. */
 	if (!(buf->flags & DMADEMO_ALLOC_CACHED))
-		return 0;
-	if (arg->flags & DMADEMO_SYNC_FOR_CPU)
-		dma_sync_single_range_for_cpu(dev, buf->region.seg.addr,
-					      arg->offset, arg->length,
-					      DMA_BIDIRECTIONAL);
+		return;
+	if (for_cpu)
+		dma_sync_single_range_for_cpu(buf->dd->dev, buf->dma_addr, offset, length, dir);
 	else
-		dma_sync_single_range_for_device(dev, buf->region.seg.addr,
-						 arg->offset, arg->length,
-						 DMA_BIDIRECTIONAL);
+		dma_sync_single_range_for_device(buf->dd->dev, buf->dma_addr, offset, length, dir);
+}
+
+/*
+ * References on its pages keep the memory for mappings by page frame number, and for who
+ * imports a dma-buf, even when this device has gone: the custom DMA ops count them.
+ */
+static int buffer_hold_pages(struct dmademo_buffer *buf)
+{
+	static DEFINE_MUTEX(lock);
+	struct page **pages, **page;
+	struct sg_page_iter iter;
+	struct sg_table sgt;
+
+	guard(mutex)(&lock);
+	if (buf->pages)
+		return 0;
+	pages = kvmalloc_array(buf->size >> PAGE_SHIFT, sizeof(*pages), GFP_KERNEL_ACCOUNT);
+	if (!pages || dma_get_sgtable_attrs(buf->dd->dev, &sgt, buf->cpu_addr, buf->dma_addr,
+					    buf->size, buf->attrs)) {
+		kvfree(pages);
+		return -ENOMEM;
+	}
+	page = pages;
+	for_each_sgtable_page(&sgt, &iter, 0) {
+		*page = sg_page_iter_page(&iter);
+		get_page(*page++);
+	}
+	sg_free_table(&sgt);
+	buf->pages = pages;
 	return 0;
 }
 
-/**
- * dmademo_memory_of_sgt - describe memory that was mapped for the device
- * @mem: gets its regions, to be freed with kvfree()
- * @sgt: the table, mapped
- * @size: bytes that it has to have
- *
- * Return: 0, -ENOMEM, or -EINVAL if it has less, or nothing in some place.
- */
-int dmademo_memory_of_sgt(struct dmademo_memory *mem, struct sg_table *sgt,
-			  size_t size)
+void dmademo_vm_open(struct vm_area_struct *vma)
 {
-	struct dmademo_region *region;
-	struct scatterlist *sg;
-	size_t total = 0;
-	unsigned int i;
+	struct dmademo_buffer *buf = vma->vm_private_data;
 
-	region = kvcalloc(sgt->nents, sizeof(*region), GFP_KERNEL_ACCOUNT);
-	if (!region)
-		return -ENOMEM;
-	mem->regions = region;
-	mem->nr = sgt->nents;
-	for_each_sgtable_dma_sg(sgt, sg, i) {
-		region->seg.addr = sg_dma_address(sg);
-		region->seg.length = sg_dma_len(sg);
-		if (!region->seg.length)
-			goto out_free;
-		total += region->seg.length;
-		region++;
+	refcount_inc(&buf->ref);
+	if (buf->loose) {
+		refcount_inc(&buf->live);
+		atomic_inc(&buf->loose_maps);
 	}
-	if (total >= size)
-		return 0;
-
-out_free:
-	kvfree(mem->regions);
-	mem->regions = NULL;
-	mem->nr = 0;
-	return -EINVAL;
 }
 
-/**
- * dmademo_slice - the segments of a part of memory
- * @mem: the memory
- * @offset: first byte
- * @length: bytes, 1 or more; must not go past the end
- * @nr: gets the number of segments
- *
- * Return: the segments, to be freed with kvfree(), or NULL if there is no
- * memory.
- */
-struct dmademo_seg *dmademo_slice(const struct dmademo_memory *mem,
-				  size_t offset, size_t length,
-				  unsigned int *nr)
+void dmademo_vm_close(struct vm_area_struct *vma)
 {
-	const struct dmademo_region *region = mem->regions;
-	struct dmademo_seg *segs;
-	size_t covered;
-	unsigned int i;
+	struct dmademo_buffer *buf = vma->vm_private_data;
 
-	for (; offset >= region->seg.length; region++)
-		offset -= region->seg.length;
-	covered = region->seg.length - offset;
-	for (*nr = 1; covered < length; (*nr)++)
-		covered += region[*nr].seg.length;
-
-	segs = kvmalloc_array(*nr, sizeof(*segs), GFP_KERNEL_ACCOUNT);
-	if (!segs)
-		return NULL;
-	for (i = 0; i < *nr; i++) {
-		segs[i].addr = region[i].seg.addr + offset;
-		segs[i].length = min(length, region[i].seg.length - offset);
-		length -= segs[i].length;
-		offset = 0;
+	if (buf->loose) {
+		atomic_dec(&buf->loose_maps);
+		dmademo_buffer_put(buf);
 	}
-	return segs;
+	buffer_unref(buf);
+}
+
+static const struct vm_operations_struct buffer_vm_ops = {
+	.open	= dmademo_vm_open,
+	.close	= dmademo_vm_close,
+};
+
+/*
+ * Maps a live buffer, or a part of it: @vma counts from its start.  The mapping counts
+ * as the device's bytes until it has gone.
+ */
+int dmademo_buffer_mmap(struct dmademo_buffer *buf, struct vm_area_struct *vma)
+{
+	struct dmademo *dd = buf->dd;
+	int ret = 0;
+
+	/* What is written to a copy nobody sees: neither now nor after mprotect(). */
+	if (!(vma->vm_flags & VM_SHARED)) {
+		if (vma->vm_flags & VM_WRITE)
+			return -EINVAL;
+		vm_flags_clear(vma, VM_MAYWRITE);
+	}
+	if (dd->mode == DMA_CUSTOM_MMAP_PFN && !buf->loose)
+		ret = buffer_hold_pages(buf);
+	if (ret)
+		return ret;
+	vma->vm_private_data = buf;
+	vma->vm_ops = &buffer_vm_ops;
+	if (dd->way && dd->way->mmap)
+		ret = dd->way->mmap(buf, vma);
+	else if (buf->flags & DMADEMO_ALLOC_CACHED)
+		ret = dma_mmap_pages(dd->dev, vma, buf->size, virt_to_page(buf->cpu_addr));
+	else
+		ret = dma_mmap_attrs(dd->dev, vma, buf->cpu_addr, buf->dma_addr, buf->size,
+				     buf->attrs);
+	/* Else there are no calls of vm_ops. */
+	if (!ret)
+		dmademo_vm_open(vma);
+	return ret;
+}
+
+/* --- dma-bufs --------------------------------------------------------------- */
+
+/* How a device that is attached has the memory mapped. */
+struct dmabuf_map {
+	struct sg_table		sgt;
+	enum dma_data_direction	dir;
+};
+
+static struct sg_table *dmabuf_map(struct dma_buf_attachment *attachment,
+				   enum dma_data_direction dir)
+{
+	struct dmademo_buffer *buf = attachment->dmabuf->priv;
+	struct dmabuf_map *map = kzalloc_obj(*map);
+	int ret;
+
+	if (!map)
+		return ERR_PTR(-ENOMEM);
+	map->dir = dir;
+	ret = sg_alloc_table_from_pages_segment(&map->sgt, buf->pages, buf->size >> PAGE_SHIFT, 0,
+						buf->size, dmademo_max_segment(attachment->dev),
+						GFP_KERNEL);
+	if (!ret)
+		ret = dma_map_sgtable(attachment->dev, &map->sgt, dir, 0);
+	if (ret) {
+		sg_free_table(&map->sgt);
+		kfree(map);
+		return ERR_PTR(ret);
+	}
+	attachment->priv = map;
+	return &map->sgt;
+}
+
+static void dmabuf_unmap(struct dma_buf_attachment *attachment,
+			 struct sg_table *sgt, enum dma_data_direction dir)
+{
+	attachment->priv = NULL;
+	dma_unmap_sgtable(attachment->dev, sgt, dir, 0);
+	sg_free_table(sgt);
+	kfree(container_of(sgt, struct dmabuf_map, sgt));
+}
+
+/* All devices have to agree with the CPU, the buffer's own one among them. */
+static int dmabuf_sync(struct dma_buf *dmabuf, bool for_cpu)
+{
+	struct dmademo_buffer *buf = dmabuf->priv;
+	struct dma_buf_attachment *attachment;
+
+	scoped_guard(srcu, &dmademo_srcu)
+		if (!READ_ONCE(buf->dd->gone))
+			dmademo_buffer_sync(buf, 0, buf->size, DMA_BIDIRECTIONAL, for_cpu);
+	dma_resv_lock(dmabuf->resv, NULL);
+	list_for_each_entry(attachment, &dmabuf->attachments, node) {
+		struct dmabuf_map *map = attachment->priv;
+
+		if (map && for_cpu)
+			dma_sync_sgtable_for_cpu(attachment->dev, &map->sgt, map->dir);
+		else if (map)
+			dma_sync_sgtable_for_device(attachment->dev, &map->sgt, map->dir);
+	}
+	dma_resv_unlock(dmabuf->resv);
+	return 0;
+}
+
+static int dmabuf_begin(struct dma_buf *dmabuf, enum dma_data_direction dir)
+{
+	return dmabuf_sync(dmabuf, true);
+}
+
+static int dmabuf_end(struct dma_buf *dmabuf, enum dma_data_direction dir)
+{
+	return dmabuf_sync(dmabuf, false);
+}
+
+static int dmabuf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
+{
+	struct dmademo_buffer *buf = dmabuf->priv;
+
+	guard(srcu)(&dmademo_srcu);
+	return READ_ONCE(buf->dd->gone) ? -ENODEV : dmademo_buffer_mmap(buf, vma);
+}
+
+/* Not the kernel address of the buffer, which goes with the device. */
+static int dmabuf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct dmademo_buffer *buf = dmabuf->priv;
+	void *vaddr = vmap(buf->pages, buf->size >> PAGE_SHIFT, VM_MAP, PAGE_KERNEL);
+
+	if (!vaddr)
+		return -ENOMEM;
+	iosys_map_set_vaddr(map, vaddr);
+	return 0;
+}
+
+static void dmabuf_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	vunmap(map->vaddr);
+}
+
+static void dmabuf_release(struct dma_buf *dmabuf)
+{
+	dmademo_buffer_put(dmabuf->priv);
+}
+
+static const struct dma_buf_ops dmabuf_ops = {
+	.map_dma_buf		= dmabuf_map,
+	.unmap_dma_buf		= dmabuf_unmap,
+	.begin_cpu_access	= dmabuf_begin,
+	.end_cpu_access		= dmabuf_end,
+	.mmap			= dmabuf_mmap,
+	.vmap			= dmabuf_vmap,
+	.vunmap			= dmabuf_vunmap,
+	.release		= dmabuf_release,
+};
+
+/* The dma-buf has the buffer live; -EOPNOTSUPP if the CPU does not cache that. */
+struct dma_buf *dmademo_buffer_export(struct dmademo_buffer *buf)
+{
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+	struct dma_buf *dmabuf;
+	int ret;
+
+	/* Others see the pages as the CPU does. */
+	if (buf->loose || (!buf->dd->engine.coherent && !(buf->flags & DMADEMO_ALLOC_CACHED)))
+		return ERR_PTR(-EOPNOTSUPP);
+	ret = buffer_hold_pages(buf);
+	if (ret)
+		return ERR_PTR(ret);
+	info.ops = &dmabuf_ops;
+	info.size = buf->size;
+	info.flags = O_RDWR;
+	info.priv = buf;
+	dmabuf = dma_buf_export(&info);
+	if (!IS_ERR(dmabuf))
+		refcount_inc(&buf->live);
+	return dmabuf;
 }

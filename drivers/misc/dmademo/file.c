@@ -1,457 +1,414 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * DMA demo device: open files and their calls.
+ * DMA demo device: open files, their calls, and transfers.
  */
 #include <linux/capability.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
-#include <linux/fcntl.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/poll.h>
-#include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/xarray.h>
 
 #include "dmademo.h"
 
-/**
- * struct dmademo_call - one ioctl under way
- * @info: Copy of user space's structure, of whichever call it is.
- * @alloc: The same.
- * @free: The same.
- * @run: The same.
- * @wait: The same.
- * @sync: The same.
- * @export: The same.
- * @import: The same.
- * @finish: Called when user space has been told the result, or could not be told,
- *	which is an error; NULL if there is nothing to do then.
- * @handle: Of @buf; reserved, but not valid until then.
- * @buf: A new buffer.
- * @dmabuf: A new dma-buf, for the file descriptor in @export.
- * @transfer: A completed transfer.
- */
-struct dmademo_call {
-	/* first: what is copied from and to user space */
-	union {
-		struct dmademo_info	info;
-		struct dmademo_alloc	alloc;
-		struct dmademo_free	free;
-		struct dmademo_run	run;
-		struct dmademo_wait	wait;
-		struct dmademo_sync	sync;
-		struct dmademo_export	export;
-		struct dmademo_import	import;
-	};
-	void		(*finish)(struct dmademo_file *df,
-				  struct dmademo_call *call, int error);
-	u32			handle;
-	struct dmademo_buffer	*buf;
-	struct dma_buf		*dmabuf;
-	struct dmademo_transfer	*transfer;
+/* An open file, and its buffers by handle. */
+struct dmademo_file {
+	struct dmademo	*dd;
+	struct xarray	buffers;
 };
 
-static int dmademo_ioctl_info(struct dmademo_file *df,
-			      struct dmademo_call *call)
+DEFINE_FREE(dmademo_buffer, struct dmademo_buffer *, dmademo_buffer_put(_T))
+
+/* The buffer, live for the caller, or NULL. */
+static struct dmademo_buffer *file_buffer(struct dmademo_file *df, u32 handle)
 {
-	struct dmademo_info *arg = &call->info;
-	struct dmademo *dd = df->dd;
-	u32 strategy;
+	struct dmademo_buffer *buf;
+
+	xa_lock(&df->buffers);
+	buf = handle ? xa_load(&df->buffers, handle) : df->dd->buffer;
+	if (buf)
+		refcount_inc(&buf->live);
+	xa_unlock(&df->buffers);
+	return buf;
+}
+
+static bool range_fits(const struct dmademo_buffer *buf, u64 offset, u64 length)
+{
+	return offset < buf->size && length <= buf->size - offset;
+}
+
+/* --- transfers --------------------------------------------------------------- */
+
+/* One side of a transfer: a buffer, or user memory. */
+struct run_side {
+	enum dma_data_direction	dir;
+	struct dmademo_side	at;
+	struct dmademo_buffer	*buf;
+	struct page		**pages;
+	unsigned long		nr, pinned;
+	struct sg_table		sgt;
+	struct dmademo_grant	grant;
+};
+
+/* Takes as long as user space likes.  After an error, too, side_put() is needed. */
+static int side_pin(struct run_side *side, u64 addr, size_t length)
+{
+	const unsigned int write = side->dir == DMA_BIDIRECTIONAL ? FOLL_WRITE : 0;
+	const unsigned long nr = PFN_UP(offset_in_page(addr) + length);
 	int ret;
 
-	ret = dmademo_info_check(arg);
+	if (addr > ULONG_MAX)
+		return -EFAULT;
+	ret = account_locked_vm(current->mm, nr, true);
 	if (ret)
 		return ret;
-	*arg = (struct dmademo_info){
-		.size			= arg->size,
-		.version		= DMADEMO_VERSION,
-		.max_bytes		= DMADEMO_MAX_BYTES,
-		.mmap_mode		= dmademo_mmap_mode(dd),
-		.dma_mask		= dma_get_mask(dd->dev),
-		.max_device_bytes	= dd->max_bytes_held,
-		.max_buffers		= DMADEMO_MAX_BUFFERS,
-		.max_transfers		= DMADEMO_MAX_TRANSFERS,
-	};
-	if (dd->engine.coherent)
-		arg->flags |= DMADEMO_INFO_COHERENT;
-	if (dmademo_has_plain_pages(dd, DMADEMO_ALLOC_CACHED))
-		arg->flags |= DMADEMO_INFO_EXPORT;
-	for (strategy = 0; strategy <= DMADEMO_STRATEGY_HUGE; strategy++)
-		if (!IS_ERR(dmademo_way_by_strategy(dd, strategy, 0)))
-			arg->strategies |= BIT(strategy);
+	side->nr = nr;
+	side->pages = kvmalloc_array(nr, sizeof(*side->pages), GFP_KERNEL_ACCOUNT);
+	if (!side->pages)
+		return -ENOMEM;
+	ret = pin_user_pages_fast(addr, nr, FOLL_LONGTERM | write, side->pages);
+	side->pinned = max(ret, 0);
+	/* There are many reasons why it cannot be pinned. */
+	if (side->pinned < nr)
+		return ret == -ENOMEM || ret == -EINTR ? ret : -EFAULT;
 	return 0;
 }
 
-/* Makes the handle of a new buffer valid, or takes both back after an error. */
-static void dmademo_buffer_finish(struct dmademo_file *df,
-				  struct dmademo_call *call, int error)
+static void side_put(struct run_side *side)
 {
-	if (error) {
-		xa_release(&df->buffers, call->handle);
-		dmademo_buffer_put(call->buf);
-	} else {
-		/* Cannot fail: the place is reserved. */
-		xa_store(&df->buffers, call->handle, call->buf,
-			 GFP_KERNEL_ACCOUNT);
-	}
+	dmademo_buffer_put(side->buf);
+	sg_free_table(&side->sgt);
+	unpin_user_pages_dirty_lock(side->pages, side->pinned, side->dir == DMA_BIDIRECTIONAL);
+	kvfree(side->pages);
+	account_locked_vm(current->mm, side->nr, false);
 }
 
-/* Reserves a handle for a new buffer, or gives the buffer up. */
-static int dmademo_buffer_reserve(struct dmademo_file *df,
-				  struct dmademo_call *call,
-				  struct dmademo_buffer *buf)
+static int side_map(struct run_side *side, struct dmademo_file *df, u32 handle, u64 offset,
+		    size_t length)
 {
-	int ret = xa_alloc(&df->buffers, &call->handle, NULL,
-			   XA_LIMIT(1, DMADEMO_MAX_BUFFERS),
-			   GFP_KERNEL_ACCOUNT);
+	struct dmademo *dd = df->dd;
+	struct scatterlist *sg;
+	int ret;
 
+	if (!side->pages) {
+		side->buf = file_buffer(df, handle);
+		if (!side->buf)
+			return -ENOENT;
+		side->at = (struct dmademo_side){ &side->buf->grant, &side->buf->sg, offset };
+		return range_fits(side->buf, offset, length) ? 0 : -ERANGE;
+	}
+	if (sg_alloc_table_from_pages_segment(&side->sgt, side->pages, side->nr,
+					      offset_in_page(offset), length,
+					      dmademo_max_segment(dd->dev), GFP_KERNEL_ACCOUNT))
+		return -ENOMEM;
+	sg = side->sgt.sgl;
+	/* One page is mapped by itself, more as a scatterlist. */
+	if (side->nr == 1) {
+		sg_dma_address(sg) = dma_map_page(dd->dev, sg_page(sg), sg->offset, sg->length,
+						  side->dir);
+		sg_dma_len(sg) = sg->length;
+		ret = dma_mapping_error(dd->dev, sg_dma_address(sg));
+	} else {
+		ret = dma_map_sgtable(dd->dev, &side->sgt, side->dir, 0);
+	}
+	if (ret)
+		return -ENOMEM;
+	side->at = (struct dmademo_side){ &side->grant, sg };
+	dmademo_engine_grant(&dd->engine, &side->grant, side->dir);
+	return 0;
+}
+
+static void side_unmap(struct run_side *side, struct dmademo *dd)
+{
+	if (side->at.grant != &side->grant)
+		return;
+	dmademo_engine_grant(&dd->engine, &side->grant, DMA_NONE);
+	if (side->nr == 1)
+		dma_unmap_page(dd->dev, sg_dma_address(side->at.sg), sg_dma_len(side->at.sg),
+			       side->dir);
+	else
+		dma_unmap_sgtable(dd->dev, &side->sgt, side->dir, 0);
+}
+
+/* Nobody waits for user space with the lock, for which remove() waits. */
+static int transfer(struct dmademo_file *df, struct dmademo_run *arg, struct run_side *src,
+		    struct run_side *dst)
+{
+	struct dmademo_desc desc = { .length = arg->length, .value = arg->value };
+	struct dmademo *dd = df->dd;
+	int ret = 0;
+
+	scoped_guard(srcu, &dmademo_srcu) {
+		if (READ_ONCE(dd->gone))
+			return -ENODEV;
+		if (arg->op != DMADEMO_OP_FILL)
+			ret = side_map(src, df, arg->src, arg->src_offset, arg->length);
+		if (!ret && arg->op != DMADEMO_OP_CRC32)
+			ret = side_map(dst, df, arg->dst, arg->dst_offset, arg->length);
+		if (!ret) {
+			desc.src = src->at;
+			desc.dst = dst->at;
+			reinit_completion(&dd->done);
+			dmademo_engine_start(&dd->engine, &desc);
+		}
+	}
+	if (!ret) {
+		/* Only who is being killed does not want the result. */
+		if (wait_for_completion_killable(&dd->done)) {
+			WRITE_ONCE(dd->engine.stop, -EINTR);
+			wait_for_completion(&dd->done);
+		}
+		ret = desc.status;
+		arg->value = desc.value;
+	}
+	side_unmap(dst, dd);
+	side_unmap(src, dd);
+	return ret;
+}
+
+/* One side: what the operation has not is 0, and user memory has no handle. */
+static bool side_is_wrong(bool used, u32 handle, u64 offset, bool is_user)
+{
+	return used ? is_user && handle : handle || offset || is_user;
+}
+
+/* What is wrong with the arguments, whoever's they are: 0 or -EINVAL. */
+int dmademo_run_check(const struct dmademo_run *arg)
+{
+	const bool src_user = arg->flags & DMADEMO_RUN_SRC_USER;
+	const bool dst_user = arg->flags & DMADEMO_RUN_DST_USER;
+
+	if (arg->__reserved || arg->op > DMADEMO_OP_CRC32 ||
+	    arg->flags & ~(DMADEMO_RUN_SRC_USER | DMADEMO_RUN_DST_USER) ||
+	    !arg->length || arg->length > DMADEMO_MAX_BYTES ||
+	    arg->value > (arg->op == DMADEMO_OP_FILL ? U8_MAX : 0) ||
+	    side_is_wrong(arg->op != DMADEMO_OP_FILL, arg->src, arg->src_offset, src_user) ||
+	    side_is_wrong(arg->op != DMADEMO_OP_CRC32, arg->dst, arg->dst_offset, dst_user))
+		return -EINVAL;
+	if (arg->op == DMADEMO_OP_COPY && src_user == dst_user && arg->src == arg->dst &&
+	    abs_diff(arg->src_offset, arg->dst_offset) < arg->length)
+		return -EINVAL;
+	return 0;
+}
+
+static int dmademo_run(struct dmademo_file *df, struct dmademo_run *arg)
+{
+	struct run_side src = { .dir = DMA_TO_DEVICE };
+	/* What the device does not write has to stay what it was, hence both ways. */
+	struct run_side dst = { .dir = DMA_BIDIRECTIONAL };
+	struct dmademo *dd = df->dd;
+	int ret = dmademo_run_check(arg);
+
+	if (ret)
+		return ret;
+	if (arg->flags & DMADEMO_RUN_SRC_USER)
+		ret = side_pin(&src, arg->src_offset, arg->length);
+	if (!ret && arg->flags & DMADEMO_RUN_DST_USER)
+		ret = side_pin(&dst, arg->dst_offset, arg->length);
+	/* Who waits for others has done nothing yet, and begins again after a signal. */
+	if (!ret && mutex_lock_interruptible(&dd->run))
+		ret = -ERESTARTNOINTR;
+	if (!ret) {
+		ret = transfer(df, arg, &src, &dst);
+		mutex_unlock(&dd->run);
+	}
+	side_put(&dst);
+	side_put(&src);
+	return ret;
+}
+
+/* --- other calls ------------------------------------------------------------- */
+
+static int dmademo_info(struct dmademo *dd, struct dmademo_info *arg)
+{
+	arg->max_bytes = DMADEMO_MAX_BYTES;
+	arg->max_device_bytes = dd->max_bytes_held;
+	arg->dma_mask = dma_get_mask(dd->dev);
+	arg->buffer_bytes = dd->buffer ? dd->buffer->size : 0;
+	arg->mmap_mode = dd->mode;
+	arg->flags = dd->engine.coherent ? DMADEMO_INFO_COHERENT : 0;
+	arg->max_buffers = DMADEMO_MAX_BUFFERS;
+	return 0;
+}
+
+static int dmademo_alloc(struct dmademo_file *df, struct dmademo_alloc *arg)
+{
+	const u32 memory = arg->flags & ~DMADEMO_ALLOC_BUS_ADDR;
+	struct dmademo_buffer *buf;
+	int ret;
+
+	if (memory > DMADEMO_ALLOC_WRITE_COMBINE) /* both, or unknown */
+		return -EINVAL;
+	if (memory != arg->flags && !capable(CAP_SYS_RAWIO))
+		return -EPERM;
+	buf = dmademo_buffer_alloc(df->dd, arg->bytes, memory);
+	if (IS_ERR(buf))
+		return PTR_ERR(buf);
+	/* Once it has a handle it may be freed. */
+	arg->bytes = buf->size;
+	arg->bus_addr = memory != arg->flags ? buf->dma_addr : 0;
+	ret = xa_alloc(&df->buffers, &arg->handle, buf, XA_LIMIT(1, DMADEMO_MAX_BUFFERS),
+		       GFP_KERNEL_ACCOUNT);
 	if (ret) {
 		dmademo_buffer_put(buf);
 		return ret == -EBUSY ? -ENOSPC : ret;
 	}
-	call->buf = buf;
-	call->finish = dmademo_buffer_finish;
+	arg->mmap_offset = (u64)arg->handle << DMADEMO_HANDLE_SHIFT;
 	return 0;
 }
 
-static int dmademo_ioctl_alloc(struct dmademo_file *df,
-			       struct dmademo_call *call)
+static int dmademo_free_buffer(struct dmademo_file *df, const struct dmademo_free *arg)
 {
-	struct dmademo_alloc *arg = &call->alloc;
-	const struct dmademo_way *way;
 	struct dmademo_buffer *buf;
 	int ret;
 
-	ret = dmademo_alloc_check(arg);
-	if (ret)
-		return ret;
-	way = dmademo_way_by_strategy(df->dd, arg->strategy, arg->flags);
-	if (IS_ERR(way))
-		return PTR_ERR(way);
-	buf = dmademo_buffer_alloc(df->dd, arg->bytes, arg->flags, way);
-	if (IS_ERR(buf))
-		return PTR_ERR(buf);
-	ret = dmademo_buffer_reserve(df, call, buf);
-	if (ret)
-		return ret;
-
-	arg->bytes_held = buf->size;
-	arg->bus_addr = capable(CAP_SYS_RAWIO) ? buf->region.seg.addr : 0;
-	arg->handle = call->handle;
-	arg->mmap_offset = (u64)call->handle << DMADEMO_HANDLE_SHIFT;
-	return 0;
-}
-
-static int dmademo_ioctl_import(struct dmademo_file *df,
-				struct dmademo_call *call)
-{
-	struct dmademo_import *arg = &call->import;
-	struct dmademo_buffer *buf;
-	int ret;
-
-	ret = dmademo_import_check(arg);
-	if (ret)
-		return ret;
-	buf = dmademo_import(df->dd, arg->fd);
-	if (IS_ERR(buf))
-		return PTR_ERR(buf);
-	ret = dmademo_buffer_reserve(df, call, buf);
-	if (ret)
-		return ret;
-	arg->bytes_held = buf->size;
-	arg->handle = call->handle;
-	return 0;
-}
-
-static int dmademo_ioctl_free(struct dmademo_file *df,
-			      struct dmademo_call *call)
-{
-	u32 handle = call->free.handle;
-	struct dmademo_buffer *buf;
-
-	/* Not xa_erase(), which would take a reserved handle back too. */
+	if (arg->__reserved)
+		return -EINVAL;
 	xa_lock(&df->buffers);
-	buf = xa_load(&df->buffers, handle);
-	if (buf)
-		__xa_erase(&df->buffers, handle);
-	xa_unlock(&df->buffers);
-
-	if (!buf)
-		return -ENOENT;
-	dmademo_buffer_put(buf);
-	return 0;
-}
-
-/* Nobody could know the cookie. */
-static void dmademo_run_finish(struct dmademo_file *df,
-			       struct dmademo_call *call, int error)
-{
-	if (error)
-		dmademo_transfer_discard(df, call->run.cookie);
-}
-
-static int dmademo_ioctl_run(struct dmademo_file *df,
-			     struct dmademo_call *call)
-{
-	int ret = dmademo_run(df, &call->run);
-
-	if (!ret && call->run.cookie)
-		call->finish = dmademo_run_finish;
-	return ret;
-}
-
-/* What user space does not know yet stays. */
-static void dmademo_completion_finish(struct dmademo_file *df,
-				      struct dmademo_call *call, int error)
-{
-	dmademo_claim_finish(call->transfer, error);
-}
-
-static int dmademo_ioctl_wait(struct dmademo_file *df,
-			      struct dmademo_call *call)
-{
-	int ret;
-
-	ret = dmademo_wait_check(&call->wait);
-	if (ret)
-		return ret;
-	ret = dmademo_wait(df, &call->wait, &call->transfer);
+	buf = xa_load(&df->buffers, arg->handle);
+	ret = !buf ? -ENOENT : atomic_read(&buf->loose_maps) ? -EBUSY : 0;
 	if (!ret)
-		call->finish = dmademo_completion_finish;
+		__xa_erase(&df->buffers, arg->handle);
+	xa_unlock(&df->buffers);
+	if (!ret)
+		dmademo_buffer_put(buf);
 	return ret;
 }
 
-static int dmademo_ioctl_sync(struct dmademo_file *df,
-			      struct dmademo_call *call)
+static int dmademo_sync(struct dmademo_file *df, const struct dmademo_sync *arg)
 {
-	const struct dmademo_sync *arg = &call->sync;
-	struct dmademo_buffer *buf;
-	int ret;
+	struct dmademo_buffer *buf __free(dmademo_buffer) = file_buffer(df, arg->handle);
+	const u32 both = DMADEMO_SYNC_TO_DEVICE | DMADEMO_SYNC_FROM_DEVICE;
+	const u32 way = arg->flags & both, whom = arg->flags & ~both;
+	enum dma_data_direction dir = DMA_BIDIRECTIONAL;
 
-	ret = dmademo_sync_check(arg);
-	if (ret)
-		return ret;
-	buf = dmademo_buffer_get(df, arg->handle);
+	if ((whom != DMADEMO_SYNC_FOR_CPU && whom != DMADEMO_SYNC_FOR_DEVICE) || !way ||
+	    !arg->length)
+		return -EINVAL;
 	if (!buf)
 		return -ENOENT;
-	ret = dmademo_buffer_sync(buf, arg);
-	dmademo_buffer_put(buf);
-	return ret;
-}
-
-static void dmademo_export_finish(struct dmademo_file *df,
-				  struct dmademo_call *call, int error)
-{
-	if (error) {
-		put_unused_fd(call->export.fd);
-		dma_buf_put(call->dmabuf);
-	} else {
-		fd_install(call->export.fd, call->dmabuf->file);
-	}
-}
-
-static int dmademo_ioctl_export(struct dmademo_file *df,
-				struct dmademo_call *call)
-{
-	struct dmademo_export *arg = &call->export;
-	struct dmademo_buffer *buf;
-	int ret;
-
-	ret = dmademo_export_check(arg);
-	if (ret)
-		return ret;
-	buf = dmademo_buffer_get(df, arg->handle);
-	if (!buf)
-		return -ENOENT;
-	call->dmabuf = dmademo_export(buf, arg->fd_flags);
-	dmademo_buffer_put(buf);
-	if (IS_ERR(call->dmabuf))
-		return PTR_ERR(call->dmabuf);
-	arg->fd = get_unused_fd_flags(arg->fd_flags & O_CLOEXEC);
-	if (arg->fd < 0) {
-		dma_buf_put(call->dmabuf);
-		return arg->fd;
-	}
-	call->finish = dmademo_export_finish;
+	if (!range_fits(buf, arg->offset, arg->length))
+		return -ERANGE;
+	if (way != both)
+		dir = way == DMADEMO_SYNC_TO_DEVICE ? DMA_TO_DEVICE : DMA_FROM_DEVICE;
+	dmademo_buffer_sync(buf, arg->offset, arg->length, dir, whom == DMADEMO_SYNC_FOR_CPU);
 	return 0;
 }
 
-/**
- * struct dmademo_ioctl - one ioctl
- * @size: Size of the structure that this kernel knows.
- * @min_size: Size of its first version.
- * @out: It has output.  Without, user space may have the structure in read-only
- *	memory.
- * @sleeps: It waits for user space or a transfer, so it enters the device by
- *	itself.
- * @run: Does it.
- */
-struct dmademo_ioctl {
-	size_t	size;
-	size_t	min_size;
-	bool	out;
-	bool	sleeps;
-	int	(*run)(struct dmademo_file *df, struct dmademo_call *call);
-};
-
-#define DMADEMO_IOCTL(nr, type, last, fn, ...) \
-	[_IOC_NR(nr)] = { .size = sizeof(type), \
-			  .min_size = offsetofend(type, last), \
-			  .run = fn, __VA_ARGS__ }
-
-static const struct dmademo_ioctl dmademo_ioctls[] = {
-	DMADEMO_IOCTL(DMADEMO_IOC_INFO, struct dmademo_info, __reserved,
-		      dmademo_ioctl_info, .out = true),
-	DMADEMO_IOCTL(DMADEMO_IOC_ALLOC, struct dmademo_alloc, strategy,
-		      dmademo_ioctl_alloc, .out = true),
-	DMADEMO_IOCTL(DMADEMO_IOC_FREE, struct dmademo_free, handle,
-		      dmademo_ioctl_free),
-	DMADEMO_IOCTL(DMADEMO_IOC_RUN, struct dmademo_run, cookie,
-		      dmademo_ioctl_run, .out = true, .sleeps = true),
-	DMADEMO_IOCTL(DMADEMO_IOC_WAIT, struct dmademo_wait, value,
-		      dmademo_ioctl_wait, .out = true, .sleeps = true),
-	DMADEMO_IOCTL(DMADEMO_IOC_SYNC, struct dmademo_sync, length,
-		      dmademo_ioctl_sync),
-	DMADEMO_IOCTL(DMADEMO_IOC_EXPORT, struct dmademo_export, fd,
-		      dmademo_ioctl_export, .out = true),
-	DMADEMO_IOCTL(DMADEMO_IOC_IMPORT, struct dmademo_import, handle,
-		      dmademo_ioctl_import, .out = true),
-};
-
-static int dmademo_ioctl_run_it(struct dmademo_file *df,
-				const struct dmademo_ioctl *ioctl,
-				struct dmademo_call *call)
+static int dmademo_export(struct dmademo_file *df, struct dmademo_export *arg,
+			  struct dma_buf **dmabuf)
 {
-	int ret, idx;
+	struct dmademo_buffer *buf __free(dmademo_buffer) = file_buffer(df, arg->handle);
 
-	if (ioctl->sleeps)
-		return ioctl->run(df, call);
-	if (!dmademo_enter(df->dd, &idx))
-		return -ENODEV;
-	ret = ioctl->run(df, call);
-	dmademo_exit(idx);
-	return ret;
+	if (!buf)
+		return -ENOENT;
+	*dmabuf = dmademo_buffer_export(buf);
+	if (IS_ERR(*dmabuf))
+		return PTR_ERR(*dmabuf);
+	arg->fd = get_unused_fd_flags(O_CLOEXEC);
+	if (arg->fd >= 0)
+		return 0;
+	dma_buf_put(*dmabuf);
+	return arg->fd;
 }
 
-static long dmademo_ioctl(struct file *file, unsigned int cmd,
-			  unsigned long arg)
+/* What any of the calls takes. */
+union dmademo_arg {
+	struct dmademo_info	info;
+	struct dmademo_alloc	alloc;
+	struct dmademo_free	free;
+	struct dmademo_run	run;
+	struct dmademo_sync	sync;
+	struct dmademo_export	export;
+};
+
+static int dmademo_call(struct dmademo_file *df, unsigned int cmd, union dmademo_arg *arg,
+			struct dma_buf **dmabuf)
 {
+	guard(srcu)(&dmademo_srcu);
+	if (READ_ONCE(df->dd->gone))
+		return -ENODEV;
+	switch (cmd) {
+	case DMADEMO_IOC_INFO:
+		return dmademo_info(df->dd, &arg->info);
+	case DMADEMO_IOC_ALLOC:
+		return dmademo_alloc(df, &arg->alloc);
+	case DMADEMO_IOC_FREE:
+		return dmademo_free_buffer(df, &arg->free);
+	case DMADEMO_IOC_SYNC:
+		return dmademo_sync(df, &arg->sync);
+	case DMADEMO_IOC_EXPORT:
+		return dmademo_export(df, &arg->export, dmabuf);
+	}
+	return -ENOTTY;
+}
+
+static long dmademo_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
+{
+	const unsigned int size = _IOC_SIZE(cmd);
 	struct dmademo_file *df = file->private_data;
-	void __user *uarg = (void __user *)arg;
-	const struct dmademo_ioctl *ioctl;
-	struct dmademo_call call = {};
-	u32 size;
+	void __user *uptr = (void __user *)uarg;
+	struct dma_buf *dmabuf;
+	union dmademo_arg arg = {};
 	int ret;
 
-	if (_IOC_NR(cmd) >= ARRAY_SIZE(dmademo_ioctls) ||
-	    cmd != _IO(DMADEMO_IOC_TYPE, _IOC_NR(cmd)))
+	if (_IOC_TYPE(cmd) != _IOC_TYPE(DMADEMO_IOC_INFO) || size > sizeof(arg))
 		return -ENOTTY;
-	ioctl = &dmademo_ioctls[_IOC_NR(cmd)];
-
-	if (get_user(size, (u32 __user *)uarg))
+	if (_IOC_DIR(cmd) & _IOC_WRITE && copy_from_user(&arg, uptr, size))
 		return -EFAULT;
-	if (size < ioctl->min_size)
-		return -EINVAL;
-	if (size > PAGE_SIZE)
-		return -E2BIG;
-	ret = copy_struct_from_user(&call, ioctl->size, uarg, size);
+	if (cmd == DMADEMO_IOC_RUN)
+		ret = dmademo_run(df, &arg.run);
+	else
+		ret = dmademo_call(df, cmd, &arg, &dmabuf);
 	if (ret)
 		return ret;
-
-	ret = dmademo_ioctl_run_it(df, ioctl, &call);
-	if (!ret && ioctl->out &&
-	    copy_to_user(uarg, &call, min(size, ioctl->size)))
+	if (_IOC_DIR(cmd) & _IOC_READ && copy_to_user(uptr, &arg, size))
 		ret = -EFAULT;
-	if (call.finish)
-		call.finish(df, &call, ret);
+	/* What cannot be told has not happened. */
+	if (cmd == DMADEMO_IOC_ALLOC && ret) {
+		dmademo_free_buffer(df, &(struct dmademo_free){ arg.alloc.handle });
+	} else if (cmd == DMADEMO_IOC_EXPORT && ret) {
+		put_unused_fd(arg.export.fd);
+		dma_buf_put(dmabuf);
+	} else if (cmd == DMADEMO_IOC_EXPORT) {
+		dma_buf_fd_install(dmabuf, arg.export.fd);
+	}
 	return ret;
 }
 
-static ssize_t dmademo_read(struct file *file, char __user *to, size_t count,
-			    loff_t *pos)
-{
-	const size_t size = sizeof(struct dmademo_completion);
-	struct dmademo_file *df = file->private_data;
-	size_t done = 0;
-	int ret;
-
-	if (count < size)
-		return -EINVAL;
-	while (count - done >= size) {
-		ret = dmademo_completion_read(df, to + done);
-		if (ret < 0)
-			return done ?: ret;
-		if (ret) {
-			done += size;
-			continue;
-		}
-		if (done)
-			break;
-		if (dmademo_is_over(df))
-			return -ENODEV;
-		if (file->f_flags & O_NONBLOCK)
-			return -EAGAIN;
-		ret = wait_event_interruptible(df->wait,
-					       dmademo_has_completions(df) ||
-					       dmademo_is_over(df));
-		if (ret)
-			return ret;
-	}
-	return done;
-}
-
-static __poll_t dmademo_poll(struct file *file, poll_table *table)
-{
-	struct dmademo_file *df = file->private_data;
-	__poll_t mask = 0;
-
-	poll_wait(file, &df->wait, table);
-	if (dmademo_has_completions(df))
-		mask |= EPOLLIN | EPOLLRDNORM;
-	if (READ_ONCE(df->dd->gone))
-		mask |= EPOLLHUP;
-	return mask;
-}
-
-/* Maps one buffer, or a part of it, into user space. */
+/* Maps one buffer, or a part of it, from its own range of offsets. */
 static int dmademo_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	unsigned long handle = vma->vm_pgoff >> DMADEMO_PGOFF_SHIFT;
 	struct dmademo_file *df = file->private_data;
-	struct dmademo_buffer *buf;
-	int ret, idx;
 
-	if (!dmademo_enter(df->dd, &idx))
+	guard(srcu)(&dmademo_srcu);
+	if (READ_ONCE(df->dd->gone))
 		return -ENODEV;
-	buf = dmademo_buffer_get(df, vma->vm_pgoff >> DMADEMO_PGOFF_SHIFT);
-	/* An imported one has a file of its own. */
-	ret = buf && buf->way ? dmademo_map(df, buf, vma) : -ENXIO;
-	dmademo_buffer_put(buf);
-	dmademo_exit(idx);
-	return ret;
+	struct dmademo_buffer *buf __free(dmademo_buffer) =
+		handle <= DMADEMO_MAX_BUFFERS ? file_buffer(df, handle) : NULL;
+	if (!buf)
+		return -ENXIO;
+	/* dma_mmap_attrs() counts from the start of the buffer. */
+	vma->vm_pgoff -= handle << DMADEMO_PGOFF_SHIFT;
+	return dmademo_buffer_mmap(buf, vma);
 }
 
 /* The device is there: misc_open() and misc_deregister() exclude each other. */
 static int dmademo_open(struct inode *inode, struct file *file)
 {
-	struct dmademo *dd = container_of(file->private_data, struct dmademo,
-					  misc);
+	struct dmademo *dd = container_of(file->private_data, struct dmademo, misc);
 	struct dmademo_file *df = kzalloc_obj(*df, GFP_KERNEL_ACCOUNT);
 
 	if (!df)
 		return -ENOMEM;
-	kref_get(&dd->ref);
+	refcount_inc(&dd->ref);
 	df->dd = dd;
-	df->mapping = file->f_mapping;
 	xa_init_flags(&df->buffers, XA_FLAGS_ALLOC1);
-	spin_lock_init(&df->lock);
-	INIT_LIST_HEAD(&df->pending);
-	INIT_LIST_HEAD(&df->completed);
-	init_waitqueue_head(&df->wait);
 	file->private_data = df;
-	guard(mutex)(&dd->lock);
-	list_add_tail(&df->node, &dd->files);
 	return nonseekable_open(inode, file);
 }
 
@@ -461,11 +418,6 @@ static int dmademo_release(struct inode *inode, struct file *file)
 	struct dmademo_buffer *buf;
 	unsigned long handle;
 
-	dmademo_transfers_cancel(df);
-	scoped_guard(mutex, &df->dd->lock) {
-		list_del(&df->node);
-		dmademo_forget_mappers(df);
-	}
 	xa_for_each(&df->buffers, handle, buf)
 		dmademo_buffer_put(buf);
 	xa_destroy(&df->buffers);
@@ -478,8 +430,6 @@ const struct file_operations dmademo_fops = {
 	.owner			= THIS_MODULE,
 	.open			= dmademo_open,
 	.release		= dmademo_release,
-	.read			= dmademo_read,
-	.poll			= dmademo_poll,
 	.unlocked_ioctl		= dmademo_ioctl,
 	.compat_ioctl		= compat_ptr_ioctl,
 	.mmap			= dmademo_mmap,

@@ -8,16 +8,13 @@
  */
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/dma-heap.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <io_uring/mini_liburing.h>
 
@@ -36,6 +33,7 @@ struct method {
 	char name[32];
 	int fd;
 	bool heap;
+	uint32_t flags; /* DMADEMO_ALLOC_* */
 };
 
 struct bench_buffer {
@@ -74,7 +72,7 @@ static int get(const struct method *m, uint64_t bytes, struct bench_buffer *buf)
 		buf->offset = 0;
 		return 0;
 	}
-	ret = demo_alloc(m->fd, bytes, &alloc);
+	ret = demo_alloc_flags(m->fd, bytes, m->flags, &alloc);
 	buf->fd = m->fd;
 	buf->bus_addr = alloc.bus_addr;
 	buf->handle = alloc.handle;
@@ -442,13 +440,16 @@ static void bench_kernel_fragments(const struct method *methods,
 	enum { MOST = 4096 };
 	static struct bench_buffer large[MOST], page[MOST];
 	static bool used[MOST];
-	const uint64_t reserve = demo_free_cma() + 64 * MIB;
-	const struct method *m = find_custom(methods, nr);
+	const uint64_t reserve = demo_proc_bytes("/proc/meminfo", "CmaFree") + 64 * MIB;
+	const struct method *custom = find_custom(methods, nr);
 	unsigned int nr_blocks, i, kept = 0;
+	struct method where, *m = &where;
 	char operation[48];
 
-	if (!m)
+	if (!custom)
 		return;
+	where = *custom;
+	where.flags = DMADEMO_ALLOC_BUS_ADDR;
 	for (nr_blocks = 0; nr_blocks < MOST; nr_blocks++) {
 		if (demo_free_memory() < reserve)
 			break;
@@ -565,7 +566,6 @@ static unsigned int find_methods(struct method *methods, unsigned int max,
 		if (m->fd < 0)
 			err(1, "cannot open %s%s", path,
 			    errno == EACCES ? ", try as root" : "");
-		m->heap = false;
 		nr++;
 	}
 	for (i = 0; i < ARRAY_SIZE(heaps); i++) {
@@ -590,11 +590,11 @@ static unsigned int find_methods(struct method *methods, unsigned int max,
 	return nr;
 }
 
-int bench(char **only)
+void bench(char **only)
 {
 	struct rlimit files = { .rlim_cur = 20000, .rlim_max = 20000 };
 	/* As many as the driver takes, and the heaps. */
-	struct method methods[16 + 2];
+	struct method methods[16 + 2] = {};
 	unsigned int nr, i;
 
 	page_size = sysconf(_SC_PAGESIZE);
@@ -611,5 +611,4 @@ int bench(char **only)
 	bench_kernel_fragments(methods, nr, 32 * MIB);
 	bench_kernel_fragments(methods, nr, 2 * MIB);
 	bench_pinned(methods, nr);
-	return 0;
 }

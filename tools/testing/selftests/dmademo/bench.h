@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * dmademo bench: see bench.c.
+ * What dmademo measures: see bench.c and table.c.  Both exit with a message if
+ * something fails.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -8,8 +9,13 @@
 /*
  * Measures all ways to have a buffer, or those that are named in the list, which
  * NULL ends, and prints "bench: WAY,OPERATION,BYTES,VALUE,UNIT" for each figure.
- * Returns 0, or exits with a message.
  */
-int bench(char **ways);
+void bench(char **ways);
+
+/*
+ * Prints a row of figures of the open @device, which has the @mode to map buffers, and
+ * writes to @disk.
+ */
+void table(const char *device, int fd, const char *mode, const char *disk);
 
 #endif /* BENCH_H */

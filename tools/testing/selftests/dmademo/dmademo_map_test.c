@@ -5,15 +5,7 @@
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
-#include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "kselftest_harness.h"
 #include "dmademo_test.h"
@@ -36,7 +28,7 @@
 
 FIXTURE(mapping) {
 	int fd;
-	uint32_t mode;
+	struct dmademo_info info;
 	struct dmademo_alloc a;
 	size_t size;
 	unsigned char *p;
@@ -44,16 +36,15 @@ FIXTURE(mapping) {
 
 FIXTURE_SETUP(mapping)
 {
-	struct dmademo_info info;
-
 	page_size = sysconf(_SC_PAGESIZE);
 	self->size = PAGES * page_size;
 	self->fd = open(DEVICE, O_RDWR);
 	if (self->fd < 0 && errno == ENOENT)
 		SKIP(return, "%s is not there: no dmademo driver", DEVICE);
 	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, demo_info(self->fd, &info));
-	self->mode = info.mmap_mode;
+	ASSERT_EQ(0, demo_info(self->fd, &self->info));
+	if (is_direct(self->fd, &self->info))
+		SKIP(return, "needs the custom DMA ops");
 	ASSERT_EQ(0, demo_alloc(self->fd, self->size, &self->a));
 	self->p = map(self->fd, &self->a);
 	ASSERT_NE(NULL, self->p);
@@ -65,14 +56,9 @@ FIXTURE_TEARDOWN(mapping)
 	close(self->fd);
 }
 
-static int write_signal(unsigned char *p)
-{
-	return access_signal(p, 1);
-}
-
 /* Lifetime. */
 
-TEST_F(mapping, outlives_free)
+TEST_F(mapping, outlives_free_and_close)
 {
 	struct dmademo_alloc alloc;
 
@@ -81,12 +67,8 @@ TEST_F(mapping, outlives_free)
 	/* would get the memory, and zero it, if it were free */
 	ASSERT_EQ(0, demo_alloc(self->fd, self->size, &alloc));
 	EXPECT_TRUE(is_filled(self->p, 0x5a, self->size));
-}
-
-TEST_F(mapping, outlives_close)
-{
 	close(self->fd);
-	EXPECT_TRUE(are_numbered(self->p, 0, PAGES));
+	EXPECT_TRUE(is_filled(self->p, 0x5a, self->size));
 }
 
 TEST_F(mapping, holds_the_memory_until_munmap)
@@ -113,25 +95,17 @@ TEST_F(mapping, holds_the_memory_until_munmap)
 TEST_F(mapping, holds_the_memory_until_killed)
 {
 	size_t before = demo_free_memory();
-	int fds[2], status;
+	struct dmademo_alloc big;
+	int fds[2], fd;
 	char c = 0;
 	pid_t pid;
 
 	ASSERT_EQ(0, pipe(fds));
 	pid = fork();
 	if (!pid) {
-		int fd = open(DEVICE, O_RDWR);
-		struct dmademo_alloc big;
-		unsigned char *p;
-
-		if (fd < 0 || demo_alloc(fd, BIG, &big))
-			_exit(1);
-		p = map(fd, &big);
-		if (!p)
-			_exit(1);
-		number_pages(p, 0, BIG / page_size);
-		if (demo_free(fd, big.handle) || close(fd) ||
-		    write(fds[1], "x", 1) != 1)
+		fd = open(DEVICE, O_RDWR);
+		if (demo_alloc(fd, BIG, &big) || !map(fd, &big) || demo_free(fd, big.handle) ||
+		    close(fd) || write(fds[1], "x", 1) != 1)
 			_exit(1);
 		for (;;)
 			pause();
@@ -141,40 +115,35 @@ TEST_F(mapping, holds_the_memory_until_killed)
 	ASSERT_EQ(1, read(fds[0], &c, 1));
 	EXPECT_GE(before - BIG + SMALL, demo_free_memory());
 	ASSERT_EQ(0, kill(pid, SIGKILL));
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_TRUE(WIFSIGNALED(status));
+	EXPECT_EQ(-SIGKILL, end_of(pid));
 	EXPECT_LE(before - SMALL, demo_free_memory());
 }
 
 TEST_F(mapping, child_shares_it)
 {
-	int status;
-	pid_t pid;
+	pid_t pid = fork();
 
-	pid = fork();
 	if (!pid) {
 		self->p[page_size * MIDDLE + 9] = 7;
 		_exit(!are_numbered(self->p, 0, PAGES));
 	}
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, end_of(pid));
 	EXPECT_EQ(7, self->p[page_size * MIDDLE + 9]);
 	EXPECT_TRUE(are_numbered(self->p, 0, PAGES));
 }
 
 TEST_F(mapping, child_outlives_its_parent)
 {
-	int fds[2], go[2], status;
+	int fds[2], go[2];
 	char verdict = 0;
+	unsigned char *p;
 	pid_t pid;
 
 	ASSERT_EQ(0, munmap(self->p, self->size));
-	ASSERT_EQ(0, pipe(fds));
-	ASSERT_EQ(0, pipe(go));
+	ASSERT_EQ(0, pipe(fds) | pipe(go));
 	pid = fork();
 	if (!pid) {
-		unsigned char *p = map(self->fd, &self->a);
-
+		p = map(self->fd, &self->a);
 		if (!p || fork())
 			_exit(!p);
 		/* the grandchild, when its parent is gone and the buffer too */
@@ -184,8 +153,7 @@ TEST_F(mapping, child_outlives_its_parent)
 		verdict = are_numbered(p, 0, PAGES) ? 'y' : 'n';
 		_exit(write(fds[1], &verdict, 1) != 1);
 	}
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	ASSERT_EQ(0, status);
+	ASSERT_EQ(0, end_of(pid));
 	ASSERT_EQ(0, demo_free(self->fd, self->a.handle));
 	ASSERT_EQ(1, write(go[1], "g", 1));
 	close(fds[1]);
@@ -202,14 +170,12 @@ TEST_F(mapping, survives_partial_munmap)
 	ASSERT_EQ(0, demo_free(self->fd, self->a.handle));
 	ASSERT_EQ(0, munmap(p + MIDDLE * page_size, page_size));
 	EXPECT_TRUE(are_numbered(p, 0, MIDDLE));
-	EXPECT_TRUE(are_numbered(p + (MIDDLE + 1) * page_size, MIDDLE + 1,
-				 PAGES - MIDDLE - 1));
+	EXPECT_TRUE(are_numbered(p + (MIDDLE + 1) * page_size, MIDDLE + 1, PAGES - MIDDLE - 1));
 	EXPECT_EQ(SIGSEGV, read_signal(p + MIDDLE * page_size));
 	ASSERT_EQ(0, munmap(p, page_size));
 	ASSERT_EQ(0, munmap(p + (PAGES - 1) * page_size, page_size));
 	EXPECT_TRUE(are_numbered(p + page_size, 1, MIDDLE - 1));
-	EXPECT_TRUE(are_numbered(p + (MIDDLE + 1) * page_size, MIDDLE + 1,
-				 PAGES - MIDDLE - 2));
+	EXPECT_TRUE(are_numbered(p + (MIDDLE + 1) * page_size, MIDDLE + 1, PAGES - MIDDLE - 2));
 }
 
 /* Room for @size bytes, and @shift pages beside what suits huge entries. */
@@ -225,28 +191,21 @@ static unsigned char *reserve(size_t size, size_t shift)
 	return p + shift * page_size;
 }
 
-static void check_move(struct __test_metadata *_metadata, unsigned char *p,
-		       size_t size, size_t shift)
-{
-	unsigned char *to = reserve(size, shift);
-
-	ASSERT_NE(NULL, to);
-	ASSERT_EQ(to, mremap(p, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to));
-	EXPECT_TRUE(are_numbered(to, 0, PAGES));
-	EXPECT_EQ(SIGSEGV, read_signal(p));
-	EXPECT_EQ(SIGSEGV, read_signal(p + size - page_size));
-}
-
+/* Also to where nothing is aligned. */
 TEST_F(mapping, moves_with_mremap)
 {
-	ASSERT_EQ(0, demo_free(self->fd, self->a.handle));
-	check_move(_metadata, self->p, self->size, 0);
-}
+	unsigned char *p = self->p, *to;
+	size_t shift;
 
-TEST_F(mapping, moves_to_where_nothing_is_aligned)
-{
 	ASSERT_EQ(0, demo_free(self->fd, self->a.handle));
-	check_move(_metadata, self->p, self->size, 3);
+	for (shift = 0; shift <= 3; shift += 3, p = to) {
+		to = reserve(self->size, shift);
+		ASSERT_NE(NULL, to);
+		ASSERT_EQ(to, mremap(p, self->size, self->size, MREMAP_MAYMOVE | MREMAP_FIXED, to));
+		EXPECT_TRUE(are_numbered(to, 0, PAGES));
+		EXPECT_EQ(SIGSEGV, read_signal(p));
+		EXPECT_EQ(SIGSEGV, read_signal(p + self->size - page_size));
+	}
 }
 
 TEST_F(mapping, moves_in_part)
@@ -255,44 +214,43 @@ TEST_F(mapping, moves_in_part)
 
 	ASSERT_NE(NULL, to);
 	ASSERT_EQ(0, demo_free(self->fd, self->a.handle));
-	ASSERT_EQ(to, mremap(p + MIDDLE * page_size, 10 * page_size,
-			     10 * page_size, MREMAP_MAYMOVE | MREMAP_FIXED,
-			     to));
+	ASSERT_EQ(to, mremap(p + MIDDLE * page_size, 10 * page_size, 10 * page_size,
+			     MREMAP_MAYMOVE | MREMAP_FIXED, to));
 	EXPECT_TRUE(are_numbered(to, MIDDLE, 10));
 	EXPECT_TRUE(are_numbered(p, 0, MIDDLE));
-	EXPECT_TRUE(are_numbered(p + (MIDDLE + 10) * page_size, MIDDLE + 10,
-				 PAGES - MIDDLE - 10));
+	EXPECT_TRUE(are_numbered(p + (MIDDLE + 10) * page_size, MIDDLE + 10, PAGES - MIDDLE - 10));
 	EXPECT_EQ(SIGSEGV, read_signal(p + MIDDLE * page_size));
 }
 
-TEST_F(mapping, does_not_grow)
+TEST_F(mapping, shrinks_but_does_not_grow)
 {
-	EXPECT_EQ(MAP_FAILED, mremap(self->p, self->size,
-				     self->size + page_size, MREMAP_MAYMOVE));
+	EXPECT_EQ(MAP_FAILED, mremap(self->p, self->size, self->size + page_size,
+				     MREMAP_MAYMOVE));
 	EXPECT_EQ(EFAULT, errno);
 	/* a second mapping of the same */
 	EXPECT_EQ(MAP_FAILED, mremap(self->p, 0, self->size, MREMAP_MAYMOVE));
 	EXPECT_EQ(EFAULT, errno);
-	EXPECT_EQ(MAP_FAILED,
-		  mremap(self->p, self->size, self->size,
-			 MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL));
+	EXPECT_EQ(MAP_FAILED, mremap(self->p, self->size, self->size,
+				     MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL));
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_TRUE(are_numbered(self->p, 0, PAGES));
-}
-
-TEST_F(mapping, shrinks)
-{
 	ASSERT_EQ(self->p, mremap(self->p, self->size, 600 * page_size, 0));
 	EXPECT_TRUE(are_numbered(self->p, 0, 600));
 	EXPECT_EQ(SIGSEGV, read_signal(self->p + 600 * page_size));
 }
 
-TEST_F(mapping, mprotect_of_a_part)
+TEST_F(mapping, mprotect)
 {
 	unsigned char *p = self->p, *part = p + MIDDLE * page_size;
 
-	ASSERT_EQ(0, mprotect(part, 10 * page_size, PROT_READ));
+	ASSERT_EQ(0, mprotect(p, self->size, PROT_READ));
+	EXPECT_EQ(SIGSEGV, write_signal(p));
 	EXPECT_TRUE(are_numbered(p, 0, PAGES));
+	ASSERT_EQ(0, mprotect(p, self->size, PROT_READ | PROT_WRITE));
+	number_pages(p, 5, PAGES);
+
+	ASSERT_EQ(0, mprotect(part, 10 * page_size, PROT_READ));
+	EXPECT_TRUE(are_numbered(p, 5, PAGES));
 	EXPECT_EQ(SIGSEGV, write_signal(part));
 	EXPECT_EQ(SIGSEGV, write_signal(part + 9 * page_size));
 	EXPECT_EQ(0, write_signal(part - page_size));
@@ -305,43 +263,31 @@ TEST_F(mapping, mprotect_of_a_part)
 	EXPECT_TRUE(are_numbered(p, 7, PAGES));
 }
 
-TEST_F(mapping, mprotect_of_all)
-{
-	unsigned char *p = self->p;
-
-	ASSERT_EQ(0, mprotect(p, self->size, PROT_READ));
-	EXPECT_EQ(SIGSEGV, write_signal(p));
-	EXPECT_TRUE(are_numbered(p, 0, PAGES));
-	ASSERT_EQ(0, mprotect(p, self->size, PROT_READ | PROT_WRITE));
-	number_pages(p, 7, PAGES);
-	EXPECT_TRUE(are_numbered(p, 7, PAGES));
-}
-
 TEST_F(mapping, madvise_dontneed)
 {
 	int ret = madvise(self->p, self->size, MADV_DONTNEED);
 
-	if (self->mode != DMADEMO_MMAP_PFN) {
+	if (self->info.mmap_mode == DMADEMO_MMAP_PFN) {
+		EXPECT_EQ(-1, ret);
+		EXPECT_EQ(EINVAL, errno);
+	} else {
 		/* The entries are gone, and nobody brings them back. */
 		EXPECT_EQ(0, ret);
 		EXPECT_EQ(SIGBUS, read_signal(self->p));
 		munmap(self->p, self->size);
 		self->p = map(self->fd, &self->a);
 		ASSERT_NE(NULL, self->p);
-	} else {
-		EXPECT_EQ(-1, ret);
-		EXPECT_EQ(EINVAL, errno);
 	}
 	EXPECT_TRUE(are_numbered(self->p, 0, PAGES));
 }
 
 TEST_F(mapping, madvise_others)
 {
-	static const int advice[] = { MADV_FREE, MADV_REMOVE, MADV_PAGEOUT,
-				      MADV_COLD, MADV_WILLNEED, MADV_HUGEPAGE,
-				      MADV_NOHUGEPAGE, MADV_COLLAPSE,
-				      MADV_POPULATE_WRITE, MADV_MERGEABLE,
-				      MADV_DODUMP, MADV_DONTFORK };
+	static const int advice[] = {
+		MADV_FREE, MADV_REMOVE, MADV_PAGEOUT, MADV_COLD, MADV_WILLNEED, MADV_HUGEPAGE,
+		MADV_NOHUGEPAGE, MADV_COLLAPSE, MADV_POPULATE_WRITE, MADV_MERGEABLE, MADV_DODUMP,
+		MADV_DONTFORK,
+	};
 	size_t i;
 
 	/* Whatever these say, they must not touch the contents. */
@@ -387,15 +333,13 @@ TEST_F(mapping, can_be_executed)
 
 	SKIP(return, "knows no machine code for this machine");
 #endif
-	struct dmademo_info info;
 	unsigned char *p;
 
 	/* arm64 has page faults for ever where code is in uncached memory. */
-	ASSERT_EQ(0, demo_info(self->fd, &info));
-	if (!(info.flags & DMADEMO_INFO_COHERENT))
+	if (!(self->info.flags & DMADEMO_INFO_COHERENT))
 		return;
-	p = mmap(NULL, self->size, PROT_READ | PROT_WRITE | PROT_EXEC,
-		 MAP_SHARED, self->fd, self->a.mmap_offset);
+	p = mmap(NULL, self->size, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED, self->fd,
+		 self->a.mmap_offset);
 	if (p == MAP_FAILED && errno == EPERM)
 		SKIP(return, "/dev is mounted noexec");
 	ASSERT_NE(MAP_FAILED, p);
@@ -408,8 +352,7 @@ TEST_F(mapping, can_be_executed)
 /* No memory shows that is not the buffer's own. */
 TEST_F(mapping, shows_nothing_old)
 {
-	static const size_t sizes[] = { 1, 4097, 5 * 4096 + 1, 65537,
-					2 * MIB + 1, 5 * MIB };
+	static const size_t sizes[] = { 1, 4097, 5 * 4096 + 1, 65537, 2 * MIB + 1, 5 * MIB };
 	const size_t nr = ARRAY_SIZE(sizes);
 	struct dmademo_alloc a[16];
 	unsigned char *p;
@@ -418,13 +361,12 @@ TEST_F(mapping, shows_nothing_old)
 	/* Leave something to be found, with the same sizes and others. */
 	for (n = 0; n < 2; n++) {
 		for (i = 0; i < 16; i++) {
-			ASSERT_EQ(0, demo_alloc(self->fd, sizes[(i + n) % nr],
-						&a[i]));
+			ASSERT_EQ(0, demo_alloc(self->fd, sizes[(i + n) % nr], &a[i]));
 			p = map(self->fd, &a[i]);
 			ASSERT_NE(NULL, p);
-			EXPECT_TRUE(is_filled(p, 0, a[i].bytes_held));
-			memset(p, 0xa5, a[i].bytes_held);
-			ASSERT_EQ(0, munmap(p, a[i].bytes_held));
+			EXPECT_TRUE(is_filled(p, 0, a[i].bytes));
+			memset(p, 0xa5, a[i].bytes);
+			ASSERT_EQ(0, munmap(p, a[i].bytes));
 		}
 		for (i = 0; i < 16; i++)
 			ASSERT_EQ(0, demo_free(self->fd, a[i].handle));
@@ -435,10 +377,9 @@ static int is_zeroed_in_each_page(const unsigned char *p, size_t size)
 {
 	size_t i;
 
-	for (i = 0; i < size; i += page_size)
-		if (p[i])
-			return 0;
-	return 1;
+	for (i = 0; i < size && !p[i]; i += page_size)
+		;
+	return i >= size;
 }
 
 /* What it costs, in faults and page tables. */
@@ -464,17 +405,14 @@ TEST_F(mapping, faults_and_page_tables)
 	tables = demo_page_table_bytes() - tables;
 	TH_LOG("%ld faults, %zu bytes of page tables", faults, tables);
 	EXPECT_EQ(0, faults);
-	EXPECT_TRUE(self->mode == DMADEMO_MMAP_HUGE ?
+	EXPECT_TRUE(self->info.mmap_mode == DMADEMO_MMAP_HUGE ?
 		    tables <= (spanned + 1) * page_size :
 		    tables >= size / page_size * sizeof(long));
 }
 
-/* All at the same time. */
-
 struct race {
 	unsigned char *p;
-	int stop;
-	int wrong;
+	int stop, wrong;
 };
 
 static void *race_reader(void *arg)
@@ -482,8 +420,7 @@ static void *race_reader(void *arg)
 	struct race *race = arg;
 
 	while (!__atomic_load_n(&race->stop, __ATOMIC_RELAXED))
-		if (!are_numbered(race->p, 0, PAGES))
-			race->wrong++;
+		race->wrong += !are_numbered(race->p, 0, PAGES);
 	return NULL;
 }
 
@@ -492,29 +429,25 @@ TEST_F(mapping, faults_race_with_changes)
 	struct race race = { .p = self->p };
 	unsigned char *middle = self->p + MIDDLE * page_size;
 	pthread_t threads[2];
-	int i, status;
 	pid_t pid;
+	int i;
 
 	for (i = 0; i < 2; i++)
-		ASSERT_EQ(0, pthread_create(&threads[i], NULL, race_reader,
-					    &race));
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, race_reader, &race));
 	for (i = 0; i < 40; i++) {
 		/* In turn with and without huge entries. */
 		prctl(PR_SET_THP_DISABLE, i & 1, 0, 0, 0);
 		EXPECT_EQ(0, mprotect(middle, 600 * page_size, PROT_READ));
 		prctl(PR_SET_THP_DISABLE, !(i & 1), 0, 0, 0);
-		EXPECT_EQ(0, mprotect(middle, 600 * page_size,
-				      PROT_READ | PROT_WRITE));
+		EXPECT_EQ(0, mprotect(middle, 600 * page_size, PROT_READ | PROT_WRITE));
 		EXPECT_EQ(0, mprotect(self->p, self->size, PROT_READ));
-		EXPECT_EQ(0, mprotect(self->p, self->size,
-				      PROT_READ | PROT_WRITE));
+		EXPECT_EQ(0, mprotect(self->p, self->size, PROT_READ | PROT_WRITE));
 		if (i % 8)
 			continue;
 		pid = fork();
 		if (!pid)
 			_exit(!are_numbered(self->p, 0, PAGES));
-		EXPECT_EQ(pid, waitpid(pid, &status, 0));
-		EXPECT_EQ(0, status);
+		EXPECT_EQ(0, end_of(pid));
 	}
 	__atomic_store_n(&race.stop, 1, __ATOMIC_RELAXED);
 	for (i = 0; i < 2; i++)

@@ -10,16 +10,13 @@
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <linux/errqueue.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 #include <io_uring/mini_liburing.h>
 
@@ -31,50 +28,31 @@
 
 FIXTURE(pin) {
 	int fd;
-	uint32_t mode;
-	/* Not cached: others may see something else, see the documentation. */
-	int uncached;
-	/* Of a CMA area, if that is known: not to be pinned for long. */
-	int cma;
+	int disk;	/* or -1 */
+	int pfn;	/* page frame numbers, which are no pages that could be pinned */
+	int uncached;	/* others may see something else, see the documentation */
+	int cma;	/* not to be pinned for long; -1 if that is not known */
 	struct dmademo_alloc a;
 	unsigned char *p;
-	/* Where what was read is looked at. */
-	unsigned char *copy;
+	unsigned char *copy; /* where what was read is looked at */
 };
 
-FIXTURE_VARIANT(pin) {
-	uint32_t flags;
-};
-
-FIXTURE_VARIANT_ADD(pin, coherent) {
-	.flags = 0,
-};
-
-FIXTURE_VARIANT_ADD(pin, cached) {
-	.flags = DMADEMO_ALLOC_CACHED,
-};
+FIXTURE_VARIANT(pin) { uint32_t flags; };
+FIXTURE_VARIANT_ADD(pin, coherent) { .flags = 0 };
+FIXTURE_VARIANT_ADD(pin, cached) { .flags = DMADEMO_ALLOC_CACHED };
 
 /* What debugfs says of where a buffer is from; -1 if it is not there. */
 static int is_of_cma(uint64_t bus_addr)
 {
-	char link[64], device[256], path[384], line[128], source[16];
+	char path[256], line[128], source[16];
 	unsigned long long addr;
 	int ret = -1;
-	ssize_t len;
 	FILE *f;
 
-	snprintf(link, sizeof(link), "/sys/class/misc/%s/device",
-		 strrchr(DEVICE, '/') + 1);
-	len = readlink(link, device, sizeof(device) - 1);
-	if (len < 0)
-		return -1;
-	device[len] = 0;
-	snprintf(path, sizeof(path), "/sys/kernel/debug/dma_custom/platform:%s/buffers",
-		 strrchr(device, '/') + 1);
+	snprintf(path, sizeof(path), "/sys/kernel/debug/dma_custom/platform:%s/buffers", NAME);
 	f = fopen(path, "re");
 	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%llx %*u %15s", &addr, source) == 2 &&
-		    addr == bus_addr)
+		if (sscanf(line, "%llx %*u %15s", &addr, source) == 2 && addr == bus_addr)
 			ret = !strcmp(source, "cma");
 	if (f)
 		fclose(f);
@@ -83,6 +61,7 @@ static int is_of_cma(uint64_t bus_addr)
 
 FIXTURE_SETUP(pin)
 {
+	const uint32_t bus_addr = geteuid() ? 0 : DMADEMO_ALLOC_BUS_ADDR;
 	struct dmademo_info info;
 
 	page_size = sysconf(_SC_PAGESIZE);
@@ -91,11 +70,11 @@ FIXTURE_SETUP(pin)
 		SKIP(return, "%s is not there: no dmademo driver", DEVICE);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, demo_info(self->fd, &info));
-	self->mode = info.mmap_mode;
-	self->uncached = !variant->flags &&
-			 !(info.flags & DMADEMO_INFO_COHERENT);
-	ASSERT_EQ(0, demo_alloc_as(self->fd, SIZE, DMADEMO_STRATEGY_DEFAULT,
-				   variant->flags, &self->a));
+	if (is_direct(self->fd, &info))
+		SKIP(return, "needs the custom DMA ops");
+	self->pfn = info.mmap_mode == DMADEMO_MMAP_PFN;
+	self->uncached = !variant->flags && !(info.flags & DMADEMO_INFO_COHERENT);
+	ASSERT_EQ(0, demo_alloc_flags(self->fd, SIZE, variant->flags | bus_addr, &self->a));
 	self->cma = is_of_cma(self->a.bus_addr);
 	self->p = map(self->fd, &self->a);
 	ASSERT_NE(NULL, self->p);
@@ -103,10 +82,12 @@ FIXTURE_SETUP(pin)
 	self->copy = mmap(NULL, SIZE, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->copy);
+	self->disk = open(getenv("DMADEMO_DISK") ?: "", O_RDWR | O_DIRECT);
 }
 
 FIXTURE_TEARDOWN(pin)
 {
+	close(self->disk);
 	munmap(self->copy, SIZE);
 	close(self->fd);
 }
@@ -123,9 +104,7 @@ static int free_and_reuse(const struct _test_data_pin *self, uint32_t flags)
 	struct dmademo_alloc next;
 	unsigned char *p;
 
-	if (demo_free(self->fd, self->a.handle) ||
-	    demo_alloc_as(self->fd, SIZE, DMADEMO_STRATEGY_DEFAULT, flags,
-			  &next))
+	if (demo_free(self->fd, self->a.handle) || demo_alloc_flags(self->fd, SIZE, flags, &next))
 		return 0;
 	p = map(self->fd, &next);
 	if (!p)
@@ -134,50 +113,37 @@ static int free_and_reuse(const struct _test_data_pin *self, uint32_t flags)
 	return !munmap(p, SIZE) && !demo_free(self->fd, next.handle);
 }
 
-static int open_disk(int flags)
-{
-	const char *disk = getenv("DMADEMO_DISK");
-
-	return disk ? open(disk, flags) : -1;
-}
-
 TEST_F(pin, o_direct)
 {
-	int disk = open_disk(O_RDWR | O_DIRECT);
-
-	if (disk < 0)
+	if (self->disk < 0)
 		SKIP(return, "needs DMADEMO_DISK=, a disk to write to");
-	if (self->mode == DMADEMO_MMAP_PFN) {
-		/* Page frame numbers are no pages that could be pinned. */
-		EXPECT_EQ(-1, pwrite(disk, self->p, SIZE, 0));
+	if (self->pfn) {
+		EXPECT_EQ(-1, pwrite(self->disk, self->p, SIZE, 0));
 		EXPECT_EQ(EFAULT, errno);
-		EXPECT_EQ(-1, pread(disk, self->p, SIZE, 0));
+		EXPECT_EQ(-1, pread(self->disk, self->p, SIZE, 0));
 		EXPECT_EQ(EFAULT, errno);
 	} else {
 		ASSERT_TRUE(free_and_reuse(self, variant->flags));
-		ASSERT_EQ(SIZE, pwrite(disk, self->p, SIZE, 0));
-		ASSERT_EQ(SIZE, pread(disk, self->copy, SIZE, 0));
+		ASSERT_EQ(SIZE, pwrite(self->disk, self->p, SIZE, 0));
+		ASSERT_EQ(SIZE, pread(self->disk, self->copy, SIZE, 0));
 		EXPECT_TRUE(is_right(self, self->copy));
 		memset(self->p, 0, SIZE);
-		ASSERT_EQ(SIZE, pread(disk, self->p, SIZE, 0));
+		ASSERT_EQ(SIZE, pread(self->disk, self->p, SIZE, 0));
 		EXPECT_TRUE(is_right(self, self->p));
 	}
-	close(disk);
 }
 
 /* A detour through the page cache pins nothing, and works always. */
 TEST_F(pin, not_needed)
 {
-	int disk = open_disk(O_RDWR);
-
-	if (disk < 0)
+	if (self->disk < 0)
 		SKIP(return, "needs DMADEMO_DISK=, a disk to write to");
-	ASSERT_EQ(SIZE, pwrite(disk, self->p, SIZE, 0));
-	ASSERT_EQ(0, fsync(disk));
+	ASSERT_EQ(0, fcntl(self->disk, F_SETFL, 0));
+	ASSERT_EQ(SIZE, pwrite(self->disk, self->p, SIZE, 0));
+	ASSERT_EQ(0, fsync(self->disk));
 	memset(self->p, 0, SIZE);
-	ASSERT_EQ(SIZE, pread(disk, self->p, SIZE, 0));
+	ASSERT_EQ(SIZE, pread(self->disk, self->p, SIZE, 0));
 	EXPECT_TRUE(are_numbered(self->p, 0, SIZE / page_size));
-	close(disk);
 }
 
 /* In a pipe, the pages have no user but the kernel. */
@@ -189,7 +155,7 @@ TEST_F(pin, vmsplice)
 	int fds[2];
 
 	ASSERT_EQ(0, pipe(fds));
-	if (self->mode == DMADEMO_MMAP_PFN) {
+	if (self->pfn) {
 		EXPECT_EQ(-1, vmsplice(fds[1], &iov, 1, 0));
 		EXPECT_EQ(EFAULT, errno);
 		return;
@@ -215,10 +181,7 @@ TEST_F(pin, vmsplice)
 /* A connection to ourselves: fds[0] to fds[1]. */
 static int tcp_pair(int fds[2])
 {
-	struct sockaddr_in addr = {
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
+	struct sockaddr_in addr = { AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(addr);
 	int s = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -238,22 +201,14 @@ static int zerocopy_done(int fd)
 {
 	struct pollfd poll_error = { .fd = fd };
 	struct sock_extended_err *error;
-	struct cmsghdr *cmsg;
 	char control[128];
-	struct msghdr msg = {
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
+	struct msghdr msg = { .msg_control = control, .msg_controllen = sizeof(control) };
 
-	if (poll(&poll_error, 1, 60000) != 1 ||
-	    recvmsg(fd, &msg, MSG_ERRQUEUE) < 0)
+	if (poll(&poll_error, 1, 60000) != 1 || recvmsg(fd, &msg, MSG_ERRQUEUE) < 0 ||
+	    !CMSG_FIRSTHDR(&msg))
 		return 0;
-	cmsg = CMSG_FIRSTHDR(&msg);
-	if (!cmsg)
-		return 0;
-	error = (struct sock_extended_err *)CMSG_DATA(cmsg);
-	return error->ee_errno == 0 &&
-	       error->ee_origin == SO_EE_ORIGIN_ZEROCOPY;
+	error = (struct sock_extended_err *)CMSG_DATA(CMSG_FIRSTHDR(&msg));
+	return error->ee_errno == 0 && error->ee_origin == SO_EE_ORIGIN_ZEROCOPY;
 }
 
 struct sender {
@@ -280,15 +235,13 @@ TEST_F(pin, msg_zerocopy)
 
 	if (tcp_pair(fds))
 		SKIP(return, "needs a loopback network interface that is up");
-	ASSERT_EQ(0, setsockopt(fds[0], SOL_SOCKET, SO_ZEROCOPY, &one,
-				sizeof(one)));
-	if (self->mode == DMADEMO_MMAP_PFN) {
+	ASSERT_EQ(0, setsockopt(fds[0], SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one)));
+	if (self->pfn) {
 		EXPECT_EQ(-1, send(fds[0], self->p, SIZE, MSG_ZEROCOPY));
 		EXPECT_EQ(EFAULT, errno);
 	} else {
 		sender.fd = fds[0];
-		ASSERT_EQ(0, pthread_create(&thread, NULL, send_and_unmap,
-					    &sender));
+		ASSERT_EQ(0, pthread_create(&thread, NULL, send_and_unmap, &sender));
 		EXPECT_TRUE(free_and_reuse(self, variant->flags));
 		EXPECT_EQ(SIZE, recv(fds[1], self->copy, SIZE, MSG_WAITALL));
 		pthread_join(thread, NULL);
@@ -301,8 +254,7 @@ TEST_F(pin, msg_zerocopy)
 }
 
 /* @opcode for each MiB, of a registered buffer or not. */
-static int submit_all(struct io_uring *ring, int opcode, int disk,
-		      unsigned char *p)
+static int submit_all(struct io_uring *ring, int opcode, int disk, unsigned char *p)
 {
 	struct io_uring_sqe *sqe;
 	size_t done;
@@ -312,11 +264,8 @@ static int submit_all(struct io_uring *ring, int opcode, int disk,
 		if (!sqe)
 			return 0;
 		*sqe = (struct io_uring_sqe){
-			.opcode = opcode,
-			.fd = disk,
-			.addr = (uintptr_t)p + done,
-			.len = MIB,
-			.off = done,
+			.opcode = opcode, .fd = disk, .off = done,
+			.addr = (uintptr_t)p + done, .len = MIB,
 		};
 	}
 	return io_uring_submit(ring) == SIZE / MIB;
@@ -341,54 +290,49 @@ static int wait_for_all(struct io_uring *ring)
 
 TEST_F(pin, io_uring)
 {
-	int disk = open_disk(O_RDWR | O_DIRECT);
 	struct io_uring ring;
 
-	if (disk < 0)
+	if (self->disk < 0)
 		SKIP(return, "needs DMADEMO_DISK=, a disk to write to");
 	ASSERT_EQ(0, io_uring_queue_init(SIZE / MIB, &ring, 0));
-	ASSERT_TRUE(submit_all(&ring, IORING_OP_WRITE, disk, self->p));
-	if (self->mode == DMADEMO_MMAP_PFN) {
+	ASSERT_TRUE(submit_all(&ring, IORING_OP_WRITE, self->disk, self->p));
+	if (self->pfn) {
 		EXPECT_EQ(-EFAULT, wait_for_all(&ring));
 	} else {
 		/* while the disk may still be at it */
 		ASSERT_TRUE(free_and_reuse(self, variant->flags));
 		ASSERT_EQ(MIB, wait_for_all(&ring));
 		memset(self->p, 0, SIZE);
-		ASSERT_TRUE(submit_all(&ring, IORING_OP_READ, disk, self->p));
+		ASSERT_TRUE(submit_all(&ring, IORING_OP_READ, self->disk, self->p));
 		ASSERT_EQ(MIB, wait_for_all(&ring));
 		EXPECT_TRUE(is_right(self, self->p));
 	}
 	io_uring_queue_exit(&ring);
-	close(disk);
 }
 
 /* FOLL_LONGTERM: a pin that lasts as long as somebody wants it to. */
 TEST_F(pin, io_uring_registered)
 {
 	struct iovec iov = { self->p, SIZE };
-	int disk = open_disk(O_RDWR | O_DIRECT);
 	struct io_uring ring;
 
-	if (disk < 0)
+	if (self->disk < 0)
 		SKIP(return, "needs DMADEMO_DISK=, a disk to write to");
 	if (self->cma < 0)
 		SKIP(return, "needs debugfs, to know a CMA area");
 	ASSERT_EQ(0, io_uring_queue_init(SIZE / MIB, &ring, 0));
-	if (self->mode == DMADEMO_MMAP_PFN || self->cma) {
+	if (self->pfn || self->cma) {
 		EXPECT_EQ(-EFAULT, io_uring_register_buffers(&ring, &iov, 1));
 	} else {
 		ASSERT_EQ(0, io_uring_register_buffers(&ring, &iov, 1));
 		ASSERT_EQ(0, munmap(self->p, SIZE));
 		ASSERT_TRUE(free_and_reuse(self, variant->flags));
-		ASSERT_TRUE(submit_all(&ring, IORING_OP_WRITE_FIXED, disk,
-				       self->p));
+		ASSERT_TRUE(submit_all(&ring, IORING_OP_WRITE_FIXED, self->disk, self->p));
 		ASSERT_EQ(MIB, wait_for_all(&ring));
-		ASSERT_EQ(SIZE, pread(disk, self->copy, SIZE, 0));
+		ASSERT_EQ(SIZE, pread(self->disk, self->copy, SIZE, 0));
 		EXPECT_TRUE(is_right(self, self->copy));
 	}
 	io_uring_queue_exit(&ring);
-	close(disk);
 }
 
 TEST_HARNESS_MAIN

@@ -6,7 +6,9 @@
 #define DMADEMO_TEST_H
 
 #include <linux/dma-buf.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "dmademo_user.h"
@@ -29,7 +31,7 @@ static size_t page_size;
 /* Maps a whole buffer; NULL with errno set. */
 static inline unsigned char *map(int fd, const struct dmademo_alloc *alloc)
 {
-	void *map = demo_map(fd, alloc, 0, alloc->bytes_held);
+	void *map = demo_map(fd, alloc, 0, alloc->bytes);
 
 	return map == MAP_FAILED ? NULL : map;
 }
@@ -38,6 +40,20 @@ static inline unsigned char *map(int fd, const struct dmademo_alloc *alloc)
 static inline uint32_t export_flags(const struct dmademo_info *info)
 {
 	return info->flags & DMADEMO_INFO_COHERENT ? 0 : DMADEMO_ALLOC_CACHED;
+}
+
+/* Of CONFIG_DMADEMO_BENCH, without the custom DMA ops: it has no dma-bufs, for one thing. */
+static inline int is_direct(int fd, const struct dmademo_info *info)
+{
+	struct dmademo_alloc alloc;
+	int dmabuf = -EOPNOTSUPP;
+
+	if (!demo_alloc_flags(fd, 1, export_flags(info), &alloc)) {
+		dmabuf = demo_export(fd, alloc.handle);
+		close(dmabuf);
+		demo_free(fd, alloc.handle);
+	}
+	return dmabuf == -EOPNOTSUPP;
 }
 
 /* 0 or a negative errno. */
@@ -95,10 +111,8 @@ static inline int access_signal(unsigned char *p, int write)
 	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
-static inline int read_signal(unsigned char *p)
-{
-	return access_signal(p, 0);
-}
+#define read_signal(p) access_signal(p, 0)
+#define write_signal(p) access_signal(p, 1)
 
 /* 0 or a negative errno. */
 static inline int write_file(const char *path, const char *text)
@@ -112,6 +126,91 @@ static inline int write_file(const char *path, const char *text)
 		ret = -errno;
 	close(fd);
 	return ret;
+}
+
+/* Takes the device long enough for something to happen meanwhile, */
+#define LONG ((size_t)32 << 20)
+/* and this is how often to try, as something may come too late all the same. */
+#define ATTEMPTS 50
+
+/* Whether a process is there, and has not ended. */
+static inline int is_alive(pid_t pid)
+{
+	siginfo_t info = {};
+
+	return !waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) &&
+	       !info.si_pid;
+}
+
+/* What a process exits with, or minus the signal that ends it. */
+static inline int end_of(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid)
+		return -1;
+	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/*
+ * A process that has the device fill a buffer, which is mapped at @p, and exits with
+ * the errno of that.  Returns when the device is at work.
+ */
+static inline pid_t start_fill(int fd, const struct dmademo_alloc *alloc,
+			       unsigned char *p, unsigned char value)
+{
+	pid_t pid;
+
+	p[0] = ~value;
+	p[alloc->bytes - 1] = ~value;
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(-demo_fill(fd, alloc->handle, 0, alloc->bytes, value));
+	}
+	while (pid > 0 && __atomic_load_n(p, __ATOMIC_RELAXED) != value &&
+	       is_alive(pid))
+		;
+	return pid;
+}
+
+/* What start_fill() started is not done. */
+static inline int is_under_way(const unsigned char *p,
+			       const struct dmademo_alloc *alloc,
+			       unsigned char value)
+{
+	return __atomic_load_n(p + alloc->bytes - 1, __ATOMIC_RELAXED) != value;
+}
+
+/* The name of the platform device that DEVICE is, and its driver. */
+#define NAME (getenv("DMADEMO_NAME") ?: "dmademo.0")
+#define DRIVER "/sys/bus/platform/drivers/dmademo"
+
+static inline int is_bound(void)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), DRIVER "/%s", NAME);
+	return !access(path, F_OK);
+}
+
+/* 0 or a negative errno. */
+static inline int unbind(void)
+{
+	return write_file(DRIVER "/unbind", NAME);
+}
+
+/* And waits for the device node. */
+static inline int bind_again(void)
+{
+	int ret = write_file(DRIVER "/bind", NAME), i;
+
+	for (i = 0; i < 10000 && !ret; i++) {
+		if (!access(DEVICE, R_OK))
+			return 0;
+		usleep(1000);
+	}
+	return ret ?: -ETIMEDOUT;
 }
 
 #endif /* DMADEMO_TEST_H */

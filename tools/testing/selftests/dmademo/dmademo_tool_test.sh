@@ -4,37 +4,28 @@
 # Tests the command-line tool dmademo: what it does with the device, and that it
 # says in words what it cannot do.
 #
-# DMADEMO is the tool, if it is neither beside this script nor in PATH, and
-# DMADEMO_DEVICE the device.  Without a device, what needs none is tested.
+# DMADEMO is the tool, if it is neither beside this script nor in PATH, DMADEMO_DEVICE
+# the device, without which only what needs none is tested, and DMADEMO_DISK a disk
+# whose first 64 MiB may be overwritten.
 
 device=${DMADEMO_DEVICE:-/dev/dmademo0}
 tool=${DMADEMO:-$(dirname "$0")/dmademo}
 [ -n "${DMADEMO:-}" ] || [ -x "$tool" ] || tool=dmademo
 
-need_nothing='help missing_command unknown_command unknown_option
-	option_without_value option_of_another_command option_after_command
-	unknown_strategy missing_operand superfluous_operand bad_number
-	missing_file directory_as_file missing_device not_a_device no_permission
-	full_output_of_help'
-need_device='info alloc demo number_too_large too_much_in_all
-	strategy_that_device_has_not unknown_way_to_bench unreadable_file
-	copy_by_each_strategy copy_with_caches copy_of_user_memory
-	copy_in_pieces copy_of_empty_file full_output_of_info
-	full_output_of_copy interrupted_copy'
+need_nothing='help wrong_command wrong_option wrong_operand bad_number missing_file
+	missing_device not_a_device no_permission full_output_of_help'
+need_device='info alloc demo table number_too_large too_much_in_all
+	unknown_way_to_bench unreadable_file copy full_output interrupted_copy'
 
 on_device() { "$tool" -d "$device" "$@"; }
 
-# fail WORD...: the case that runs has failed, and why.
+# fail WORD..., or skip WORD...: the case that runs has failed, or cannot be run here,
+# and why.
 fail() {
 	printf '%s\n' "$*" | sed 's/^/# /'
 	result=fail
 }
-
-# skip WORD...: it cannot be run here, and why.
-skip() {
-	reason=$*
-	result=skip
-}
+skip() { reason=$* result=skip; }
 
 # prints TEXT COMMAND...: the command succeeds, and a line matches TEXT.
 prints() {
@@ -87,52 +78,34 @@ help() {
 	prints '^Usage: dmademo ' "$tool" -h
 }
 
-missing_command() {
+wrong_command() {
 	refuses 2 'there is no command; try dmademo --help' "$tool"
 	refuses 2 'there is no command; try dmademo --help' on_device
-}
-
-unknown_command() {
 	refuses 2 'there is no command nosuch; try dmademo --help' "$tool" nosuch
 }
 
-unknown_option() {
+wrong_option() {
 	refuses 2 'x' "$tool" -x info
 	refuses 2 '--nosuch' "$tool" --nosuch info
-	refuses 2 'Try dmademo --help' "$tool" --nosuch info
-}
-
-option_without_value() {
-	refuses 2 'Try dmademo --help' "$tool" -d
-	refuses 2 'Try dmademo --help' "$tool" -s
-}
-
-option_of_another_command() {
+	refuses 2 'try dmademo --help' "$tool" --nosuch info
+	refuses 2 'try dmademo --help' "$tool" -d
 	refuses 2 'info has no option -c' "$tool" -c info
 	refuses 2 'alloc has no option -u' "$tool" -u alloc 1
 	refuses 2 'bench has no option -d' on_device bench
-	refuses 2 'no buffers for -c or -s' "$tool" -cu copy "$dir/data"
+	refuses 2 'table has no option -c' "$tool" -c table "$dir/data"
+	refuses 2 'no buffers for -c' "$tool" -cu copy "$dir/data"
+	refuses 2 '-d goes before the command' "$tool" info -d x
 }
 
-option_after_command() {
-	refuses 2 '-d goes before the command' "$tool" info -d "$device"
-}
-
-unknown_strategy() {
-	refuses 2 'there is no strategy nosuch' "$tool" -s nosuch alloc 1
-	refuses 2 ' dma_mmap insert_page ' "$tool" -s nosuch alloc 1
-}
-
-missing_operand() {
+wrong_operand() {
 	refuses 2 'alloc needs a number of bytes' "$tool" alloc
 	refuses 2 'copy needs a file' "$tool" copy
-}
-
-superfluous_operand() {
+	refuses 2 'table needs a disk' "$tool" table
 	refuses 2 'info has no use for 1' "$tool" info 1
 	refuses 2 'alloc has no use for 2' "$tool" alloc 1 2
 	refuses 2 'demo has no use for 2' "$tool" demo 1 2
 	refuses 2 'copy has no use for b' "$tool" copy a b
+	refuses 2 'table has no use for b' "$tool" table a b
 }
 
 bad_number() {
@@ -142,20 +115,12 @@ bad_number() {
 	refuses 2 'is not a number of bytes' "$tool" demo many
 	refuses 2 '1 byte or more' "$tool" alloc 0
 	refuses 2 '1 byte or more' "$tool" demo 0x0
-	refuses 2 'too many' "$tool" alloc 18446744073709551616
-	refuses 2 'too many' "$tool" demo 99999999999999999999999999
 }
 
-missing_file() {
-	refuses 1 "cannot open $dir/nosuch: No such file" "$tool" copy "$dir/nosuch"
-}
-
-directory_as_file() {
-	refuses 1 "$dir is a directory" "$tool" copy "$dir"
-}
+missing_file() { refuses 1 "cannot open $dir/nosuch: No " "$tool" copy "$dir/nosuch"; }
 
 missing_device() {
-	for command in info 'alloc 1' demo "copy $dir/data"; do
+	for command in info 'alloc 1' demo "copy $dir/data" "table $dir/data"; do
 		# shellcheck disable=SC2086 # they are words
 		refuses 1 'dmademo driver is not loaded' \
 			"$tool" -d "$dir/nosuch" $command
@@ -173,17 +138,14 @@ no_permission() {
 		"$tool" -d /sys/kernel/uevent_seqnum info
 }
 
-full_output_of_help() {
-	complains /dev/full 1 'cannot write to standard output' "$tool" --help
-}
+full='cannot write to standard output'
+full_output_of_help() { complains /dev/full 1 "$full" "$tool" --help; }
 
 # What does.
 
 info() {
-	prints '^version [0-9]*, requests of up to [0-9]* bytes, mode [a-z]*, ' \
-		on_device info
+	prints '^buffers of up to [0-9]* bytes, mode [a-z]*, ' on_device info
 	prints '^up to [0-9]* bytes in all buffers, [0-9]* buffers ' on_device info
-	prints '^strategies: [a-z]' on_device info
 }
 
 alloc() {
@@ -199,14 +161,28 @@ demo() {
 	prints '^result ok$' on_device -c demo 0x10001
 }
 
+# What keeps its memory, and lets it be pinned, depends on the mode.
+table() {
+	disk=${DMADEMO_DISK:-}
+	[ -n "$disk" ] || { skip 'needs DMADEMO_DISK=, a disk to write to'; return; }
+	prints '^[a-z_-]* *[0-9.]* *[0-9]* *[yesno]* *[yesno]*$' on_device table "$disk"
+	case $(cat "$dir/out") in
+	pages*yes*yes | huge*yes*yes | pfn*no*yes | dma-direct*no*no) ;;
+	pages* | huge* | pfn* | dma-direct*) fail "this is wrong: $(cat "$dir/out")" ;;
+	esac
+	refuses 1 'try a disk' on_device table "$dir"
+}
+
 number_too_large() {
-	most=$(bytes_after '.*, requests of up to')
-	refuses 2 "may have up to $most" on_device alloc $((most + 1))
-	refuses 2 "may have up to $most" on_device demo 18446744073709551615
+	most=$(bytes_after 'buffers of up to')
+	for bytes in $((most + 1)) 18446744073709551615 99999999999999999999999999; do
+		refuses 2 "may have up to $most" on_device alloc $bytes
+		refuses 2 "may have up to $most" on_device demo $bytes
+	done
 }
 
 too_much_in_all() {
-	most=$(bytes_after '.*, requests of up to')
+	most=$(bytes_after 'buffers of up to')
 	in_all=$(bytes_after 'up to')
 	if [ "$most" -gt "$in_all" ]; then
 		refuses 1 max_device_bytes= on_device alloc "$most"
@@ -215,52 +191,31 @@ too_much_in_all() {
 	fi
 }
 
-# With caches no device has this one.
-strategy_that_device_has_not() {
-	refuses 1 'has no strategy huge' on_device -c -s huge alloc 1
-	refuses 1 'has no strategy huge' on_device -c -s huge copy "$dir/data"
-}
-
-unknown_way_to_bench() {
-	refuses 1 'there is no way nosuch' "$tool" bench nosuch
-}
+unknown_way_to_bench() { refuses 1 'there is no way nosuch' "$tool" bench nosuch; }
 
 # It can be opened, but there is nothing at its start.
 unreadable_file() {
 	refuses 1 'cannot read /proc/self/mem' on_device copy /proc/self/mem
+	refuses 1 "cannot read $dir: Is a directory" on_device copy "$dir"
 }
 
-copy_by_each_strategy() {
-	strategies=$(on_device info | sed -n 's/^strategies: //p')
-	[ -n "$strategies" ] || fail 'the device has none'
-	for strategy in default $strategies; do
-		copies "$dir/data" on_device -s "$strategy" copy "$dir/data"
+# By each path, more than a buffer has, and nothing.
+copy() {
+	for option in '' -c -u; do
+		# shellcheck disable=SC2086 # it is a word, or none
+		copies "$dir/data" on_device $option copy "$dir/data"
 	done
-}
-
-copy_with_caches() { copies "$dir/data" on_device -c copy "$dir/data"; }
-copy_of_user_memory() { copies "$dir/data" on_device -u copy "$dir/data"; }
-
-# More than a buffer has.
-copy_in_pieces() {
 	cat "$dir/data" "$dir/data" "$dir/data" >"$dir/long"
 	copies "$dir/long" on_device copy "$dir/long"
 	rm "$dir/long"
-}
-
-copy_of_empty_file() {
 	: >"$dir/empty"
 	copies "$dir/empty" on_device copy "$dir/empty"
 	copies "$dir/empty" on_device -u copy "$dir/empty"
 }
 
-full_output_of_info() {
-	complains /dev/full 1 'cannot write to standard output' on_device info
-}
-
-full_output_of_copy() {
-	complains /dev/full 1 'cannot write to standard output' \
-		on_device copy "$dir/data"
+full_output() {
+	complains /dev/full 1 "$full" on_device info
+	complains /dev/full 1 "$full" on_device copy "$dir/data"
 }
 
 # By Ctrl-C, in the middle of a file that has no end.  Not by kill: what the shell
@@ -274,7 +229,7 @@ interrupted_copy() {
 		status=$?
 		[ $status = 130 ] || [ $status = 124 ] ||
 			fail "copy $option: exit status $status: $(cat "$dir/err")"
-		prints '^version ' on_device info
+		prints '^buffers of ' on_device info
 		copies "$dir/data" on_device copy "$dir/data"
 	done
 }
@@ -282,39 +237,25 @@ interrupted_copy() {
 # run CASE...: runs each and prints what became of it.
 run() {
 	for name; do
-		result=pass
-		nr=$((nr + 1))
+		result=pass reason='' nr=$((nr + 1))
 		if [ -n "$no_device" ]; then
 			skip "$no_device"
 		else
 			$name
 		fi
 		case $result in
-		pass)
-			passed=$((passed + 1))
-			echo "ok $nr $name"
-			;;
-		skip)
-			skipped=$((skipped + 1))
-			echo "ok $nr $name # SKIP $reason"
-			;;
-		fail)
-			failed=$((failed + 1))
-			echo "not ok $nr $name"
-			;;
+		pass) passed=$((passed + 1)) ;;
+		skip) skipped=$((skipped + 1)) reason=" # SKIP $reason" ;;
+		fail) failed=$((failed + 1)) ;;
 		esac
+		echo "$([ $result != fail ] || echo 'not ')ok $nr $name$reason"
 	done
 }
 
 echo 'TAP version 13'
-if ! command -v "$tool" >/dev/null; then
-	echo "Bail out! there is no $tool; set DMADEMO to where it is"
-	exit 1
-fi
-if ! dir=$(mktemp -d); then
-	echo 'Bail out! no directory for temporary files'
-	exit 1
-fi
+bail_out() { echo "Bail out! $*"; exit 1; }
+command -v "$tool" >/dev/null || bail_out "there is no $tool; set DMADEMO to where it is"
+dir=$(mktemp -d) || bail_out 'no directory for temporary files'
 trap 'rm -rf "$dir"' EXIT
 # A length that is no multiple of anything, and no two pages are the same.
 seq 600000 | head -c $((3 * 1024 * 1024 + 12345)) >"$dir/data"

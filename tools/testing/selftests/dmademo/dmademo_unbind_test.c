@@ -1,72 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of /dev/dmademo0: the driver is unbound while files are open, buffers
- * mapped and transfers under way, and the module is not unloaded.  They need
- * root, and leave the device as it was.
+ * Tests of /dev/dmademo0: the driver is unbound while files are open, buffers mapped
+ * and transfers under way, and the module is not unloaded.  They need root, and leave
+ * the device as it was.  That dma-bufs stay is in dmademo_dmabuf_test.c.
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "kselftest_harness.h"
 #include "dmademo_test.h"
 
-#define DRIVER	"/sys/bus/platform/drivers/dmademo"
-#define BIND	DRIVER "/bind"
-#define UNBIND	DRIVER "/unbind"
-
-/* The name of the platform device that DEVICE is. */
-#define NAME	(getenv("DMADEMO_NAME") ?: "dmademo.0")
-
-/* Takes the device long enough for something to happen meanwhile. */
-#define BIG ((size_t)64 << 20)
-
-static int unbind(void)
-{
-	return write_file(UNBIND, NAME);
-}
-
-/* And waits for the device node. */
-static int bind_again(void)
-{
-	int ret = write_file(BIND, NAME), i;
-
-	for (i = 0; i < 1000 && !ret; i++) {
-		if (!access(DEVICE, R_OK))
-			return 0;
-		usleep(1000);
-	}
-	return ret ? ret : -ETIMEDOUT;
-}
-
-static int is_bound(void)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), DRIVER "/%s", NAME);
-	return !access(path, F_OK);
-}
-
 FIXTURE(unbind) {
 	int fd;
-	struct dmademo_alloc a;
 	struct dmademo_info info;
-	size_t size;
+	struct dmademo_alloc a;
 	unsigned char *p;
+	size_t size;
 };
 
 FIXTURE_SETUP(unbind)
 {
 	page_size = sysconf(_SC_PAGESIZE);
+	/* With 4 KiB pages three huge page table entries, and some pages. */
 	self->size = 1541 * page_size;
 	if (geteuid())
 		SKIP(return, "needs root");
@@ -80,7 +38,6 @@ FIXTURE_SETUP(unbind)
 	ASSERT_EQ(0, demo_alloc(self->fd, self->size, &self->a));
 	self->p = map(self->fd, &self->a);
 	ASSERT_NE(NULL, self->p);
-	memset(self->p, 0x5a, self->size);
 }
 
 FIXTURE_TEARDOWN(unbind)
@@ -90,293 +47,205 @@ FIXTURE_TEARDOWN(unbind)
 		EXPECT_EQ(0, bind_again());
 }
 
+static void check_calls(struct __test_metadata *_metadata, int fd, uint32_t handle)
+{
+	const struct dmademo_alloc own = {};
+	struct dmademo_alloc alloc;
+	struct dmademo_info info;
+	uint32_t crc;
+
+	EXPECT_EQ(-ENODEV, demo_info(fd, &info));
+	EXPECT_EQ(-ENODEV, demo_alloc(fd, 1, &alloc));
+	EXPECT_EQ(-ENODEV, demo_free(fd, handle));
+	EXPECT_EQ(-ENODEV, demo_crc32(fd, handle, 0, 1, &crc));
+	EXPECT_EQ(-ENODEV, demo_crc32(fd, 0, 0, 1, &crc));
+	EXPECT_EQ(-ENODEV, demo_copy_user(fd, &alloc, &info, 1));
+	EXPECT_EQ(-ENODEV, demo_sync(fd, handle, DMADEMO_SYNC_FOR_CPU, 0, 1));
+	EXPECT_EQ(-ENODEV, demo_export(fd, handle));
+	EXPECT_EQ(MAP_FAILED, demo_map(fd, &own, (uint64_t)handle << 30, page_size));
+	EXPECT_EQ(ENODEV, errno);
+	EXPECT_EQ(MAP_FAILED, demo_map(fd, &own, 0, page_size));
+	EXPECT_EQ(ENODEV, errno);
+}
+
 TEST_F(unbind, calls_end)
 {
-	struct pollfd pfd = { .fd = self->fd, .events = POLLIN };
-	struct dmademo_completion done;
-	struct dmademo_alloc alloc;
-	struct dmademo_import import;
-	struct dmademo_wait wait;
-	struct dmademo_info info;
-
 	ASSERT_EQ(0, unbind());
-	EXPECT_EQ(-ENODEV, demo_info(self->fd, &info));
-	EXPECT_EQ(-ENODEV, demo_alloc(self->fd, 1, &alloc));
-	EXPECT_EQ(-ENODEV, demo_free(self->fd, self->a.handle));
-	EXPECT_EQ(-ENODEV, demo_fill(self->fd, self->a.handle, 0, 1, 1));
-	EXPECT_EQ(-ENODEV, demo_sync(self->fd, self->a.handle, 1, 0, 1));
-	EXPECT_EQ(-ENODEV, demo_export(self->fd, self->a.handle));
-	EXPECT_EQ(-ENODEV, demo_import(self->fd, 0, &import));
-	EXPECT_EQ(-ENOENT, demo_wait(self->fd, 1, 0, &wait));
-	EXPECT_EQ(MAP_FAILED, demo_map(self->fd, &self->a, 0, page_size));
-	EXPECT_EQ(ENODEV, errno);
-	EXPECT_EQ(-1, read(self->fd, &done, sizeof(done)));
-	EXPECT_EQ(ENODEV, errno);
-	EXPECT_EQ(1, poll(&pfd, 1, 0));
-	EXPECT_EQ(POLLHUP, pfd.revents);
-	EXPECT_EQ(-1, open(DEVICE, O_RDWR));
-}
-
-/*
- * Pages and huge mappings keep their memory; others are gone, rather than show
- * memory that is somebody else's by now.
- */
-TEST_F(unbind, mappings_are_safe)
-{
-	int keeps = self->info.mmap_mode != DMADEMO_MMAP_PFN;
-	struct dmademo_alloc again;
-	int fd;
-
-	ASSERT_EQ(0, unbind());
+	check_calls(_metadata, self->fd, self->a.handle);
+	EXPECT_GT(0, open(DEVICE, O_RDWR));
+	/* The next device has nothing to do with the old one's files. */
 	ASSERT_EQ(0, bind_again());
-	fd = open(DEVICE, O_RDWR);
-	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, demo_alloc(fd, self->size, &again));
-	ASSERT_EQ(0, demo_fill(fd, again.handle, 0, self->size, 0xa5));
-	if (keeps) {
-		EXPECT_TRUE(is_filled(self->p, 0x5a, self->size));
-	} else {
-		EXPECT_EQ(SIGBUS, read_signal(self->p));
-		EXPECT_EQ(SIGBUS, read_signal(self->p + self->size - 1));
-	}
-	/* The old file stays a stranger to the new device. */
-	EXPECT_EQ(-ENODEV, demo_free(self->fd, self->a.handle));
-	ASSERT_EQ(0, munmap(self->p, self->size));
-	close(fd);
+	check_calls(_metadata, self->fd, self->a.handle);
 }
 
-TEST_F(unbind, each_strategy)
-{
-	unsigned char *p[DMADEMO_STRATEGY_HUGE + 1] = {}, *half;
-	struct dmademo_alloc alloc;
-	unsigned int i;
+/* All kinds of memory, freed before or not, with a hole or not; and the device's own. */
+#define KINDS 3
+#define OWN (2 * KINDS)
 
-	for (i = 0; i <= DMADEMO_STRATEGY_HUGE; i++) {
-		if (!(self->info.strategies & 1U << i))
-			continue;
-		ASSERT_EQ(0, demo_alloc_as(self->fd, self->size, i, 0, &alloc));
+TEST_F(unbind, mappings_stay)
+{
+	static const uint32_t kinds[KINDS] = {
+		0, DMADEMO_ALLOC_CACHED, DMADEMO_ALLOC_WRITE_COMBINE,
+	};
+	const size_t half = self->size / 2 / page_size * page_size;
+	struct dmademo_alloc alloc, own = { .bytes = self->info.buffer_bytes };
+	unsigned char *p[OWN + 1] = {};
+	int again, i;
+
+	if (own.bytes) {
+		p[OWN] = map(self->fd, &own);
+		ASSERT_NE(NULL, p[OWN]);
+		memset(p[OWN], 0x5a, own.bytes);
+	}
+	for (i = 0; i < OWN; i++) {
+		ASSERT_EQ(0, demo_alloc_flags(self->fd, self->size, kinds[i % KINDS], &alloc));
 		p[i] = map(self->fd, &alloc);
 		ASSERT_NE(NULL, p[i]);
-		memset(p[i], i, self->size);
-		/* One that was freed already, and one that was split. */
-		if (i % 2)
+		memset(p[i], i + 1, self->size);
+		if (i < KINDS)
 			ASSERT_EQ(0, demo_free(self->fd, alloc.handle));
-		half = p[i] + self->size / 2 / page_size * page_size;
-		ASSERT_EQ(0, munmap(half, page_size));
+		if (i & 1)
+			ASSERT_EQ(0, munmap(p[i] + half, page_size));
 	}
 	ASSERT_EQ(0, unbind());
-	for (i = 0; i <= DMADEMO_STRATEGY_HUGE; i++) {
-		if (!p[i])
-			continue;
-		switch (i) {
-		case DMADEMO_STRATEGY_REMAP_PFN:
-		case DMADEMO_STRATEGY_FAULT:
-			EXPECT_EQ(SIGBUS, read_signal(p[i]));
-			EXPECT_EQ(SIGBUS, read_signal(p[i] + self->size - 1));
-			break;
-		case DMADEMO_STRATEGY_INSERT_PAGE:
-		case DMADEMO_STRATEGY_MAP_PAGES:
-		case DMADEMO_STRATEGY_HUGE:
-			EXPECT_TRUE(is_filled(p[i], i, page_size));
-			EXPECT_TRUE(is_filled(p[i] + self->size - page_size, i,
-					      page_size));
-		}
+	ASSERT_EQ(0, bind_again());
+	/* As much, for others. */
+	again = open(DEVICE, O_RDWR);
+	ASSERT_LE(0, again);
+	for (i = 0; i < OWN; i++) {
+		ASSERT_EQ(0, demo_alloc(again, self->size, &alloc));
+		ASSERT_EQ(0, demo_fill(again, alloc.handle, 0, self->size, 0xa5));
 	}
+	if (own.bytes)
+		ASSERT_EQ(0, demo_fill(again, 0, 0, own.bytes, 0xa5));
+	for (i = 0; i < OWN; i++) {
+		EXPECT_TRUE(is_filled(p[i], i + 1, half));
+		EXPECT_TRUE(is_filled(p[i] + half + page_size, i + 1,
+				      self->size - half - page_size));
+	}
+	EXPECT_TRUE(is_filled(p[OWN], 0x5a, own.bytes));
+	close(again);
 }
 
-static void *wait_for_completion(void *arg)
+/* A process with transfers to user memory, until they end; nothing stays locked then. */
+static pid_t start_user_fills(int fd)
 {
-	struct dmademo_completion done;
+	const size_t size = 100 * page_size;
+	unsigned char *mem = malloc(size);
+	pid_t pid = fork();
+	int ret;
 
-	/* There is none, so it ends with the device. */
-	if (read(*(int *)arg, &done, sizeof(done)) >= 0)
-		return NULL;
-	return (void *)(uintptr_t)errno;
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	do {
+		ret = demo_copy_user(fd, mem, mem + size / 2, size / 2);
+	} while (!ret);
+	_exit(demo_proc_bytes("/proc/self/status", "VmLck") ? 255 : -ret);
 }
 
-static void *wait_for_run(void *arg)
-{
-	struct dmademo_alloc big;
-	int fd = *(int *)arg, ret;
-
-	ret = demo_alloc(fd, BIG, &big);
-	while (!ret)
-		ret = demo_fill(fd, big.handle, 0, BIG, 1);
-	return (void *)(uintptr_t)-ret;
-}
-
-TEST_F(unbind, waiters_are_woken)
-{
-	int other = open(DEVICE, O_RDWR);
-	pthread_t reader, runner;
-	void *error;
-
-	ASSERT_LE(0, other);
-	ASSERT_EQ(0, pthread_create(&reader, NULL, wait_for_completion,
-				    &self->fd));
-	ASSERT_EQ(0, pthread_create(&runner, NULL, wait_for_run, &other));
-	usleep(100000);
-	ASSERT_EQ(0, unbind());
-	ASSERT_EQ(0, pthread_join(reader, &error));
-	EXPECT_EQ(ENODEV, (uintptr_t)error);
-	ASSERT_EQ(0, pthread_join(runner, &error));
-	EXPECT_EQ(ENODEV, (uintptr_t)error);
-	close(other);
-}
-
-/* Those that are queued, too, and user memory is unpinned. */
+/* The one that is under way, before it is done, and those that wait for the device. */
 TEST_F(unbind, transfers_end)
 {
-	struct dmademo_completion done[62];
-	uint64_t before, after;
+	int i, end, in_time = 0, nr;
 	struct dmademo_alloc big;
-	void *mem;
-	int i;
+	unsigned char *p;
+	pid_t pid[3];
 
-	usleep(200000);
-	before = demo_free_memory();
-	ASSERT_EQ(0, demo_alloc(self->fd, BIG, &big));
-	mem = mmap(NULL, BIG, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, mem);
-	for (i = 0; i < 60; i++) {
-		struct dmademo_run run = { .value = i };
-
-		ASSERT_EQ(0, demo_run(self->fd, DMADEMO_OP_FILL, big.handle, 0,
-				      0, 0, BIG, DMADEMO_RUN_ASYNC, &run));
+	for (i = 1; i <= ATTEMPTS && !in_time; i++) {
+		close(self->fd);
+		self->fd = open(DEVICE, O_RDWR);
+		ASSERT_LE(0, self->fd);
+		ASSERT_EQ(0, demo_alloc(self->fd, LONG, &big));
+		p = map(self->fd, &big);
+		ASSERT_NE(NULL, p);
+		pid[1] = start_user_fills(self->fd);
+		pid[2] = start_user_fills(self->fd);
+		pid[0] = start_fill(self->fd, &big, p, i);
+		ASSERT_EQ(0, unbind());
+		in_time = is_under_way(p, &big, i);
+		end = end_of(pid[0]);
+		EXPECT_EQ(in_time ? ENODEV : 0, end);
+		for (nr = 1; nr < ARRAY_SIZE(pid); nr++)
+			EXPECT_EQ(ENODEV, end_of(pid[nr]));
+		ASSERT_EQ(0, munmap(p, LONG));
+		ASSERT_EQ(0, bind_again());
 	}
-	for (; i < 62; i++) {
-		struct dmademo_run run = { .value = i };
-
-		ASSERT_EQ(0, demo_run(self->fd, DMADEMO_OP_FILL, 0,
-				      (uintptr_t)mem, 0, 0, BIG,
-				      DMADEMO_RUN_ASYNC | DMADEMO_RUN_DST_USER,
-				      &run));
-	}
-	ASSERT_EQ(0, unbind());
-	/* The completions are still to be had, and then no more. */
-	ASSERT_EQ(sizeof(done), read(self->fd, done, sizeof(done)));
-	EXPECT_EQ(-ENODEV, done[61].status);
-	EXPECT_EQ(-1, read(self->fd, done, sizeof(done)));
-	EXPECT_EQ(ENODEV, errno);
-	munmap(mem, BIG);
-	usleep(300000);
-	after = demo_free_memory();
-	EXPECT_LE(before, after + BIG / 2);
+	EXPECT_TRUE(in_time);
 }
 
-/* Others may still use the memory. */
-TEST_F(unbind, dmabuf_stays)
+/* Calls may fail because the device has gone, but what is mapped stays what it was. */
+static int work(int seed, unsigned int *rounds)
 {
 	struct dmademo_alloc alloc;
-	struct dmademo_import import;
-	int dmabuf, fd;
-	void *p;
+	unsigned char *p, value;
+	int fd, ret;
 
-	if (!(self->info.flags & DMADEMO_INFO_EXPORT)) {
-		EXPECT_EQ(-EOPNOTSUPP, demo_export(self->fd, self->a.handle));
-		return;
-	}
-	/* The device has to see what the CPU wrote, wherever that is. */
-	ASSERT_EQ(0, demo_alloc_as(self->fd, self->size, 0,
-				   DMADEMO_ALLOC_CACHED, &alloc));
-	p = map(self->fd, &alloc);
-	ASSERT_NE(NULL, p);
-	memset(p, 0x5a, self->size);
-	ASSERT_EQ(0, demo_sync(self->fd, alloc.handle, DMADEMO_SYNC_FOR_DEVICE,
-			       0, self->size));
-	dmabuf = demo_export(self->fd, alloc.handle);
-	ASSERT_LE(0, dmabuf);
-	p = mmap(NULL, self->size, PROT_READ, MAP_SHARED, dmabuf, 0);
-	ASSERT_NE(MAP_FAILED, p);
-	/* An import that the device has to give back. */
-	ASSERT_EQ(0, demo_import(self->fd, dmabuf, &import));
-
-	ASSERT_EQ(0, unbind());
-	EXPECT_EQ(MAP_FAILED, mmap(NULL, self->size, PROT_READ, MAP_SHARED,
-				   dmabuf, 0));
-	EXPECT_EQ(ENODEV, errno);
-	ASSERT_EQ(0, bind_again());
-	fd = open(DEVICE, O_RDWR);
-	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, demo_alloc(fd, self->size, &alloc));
-	ASSERT_EQ(0, demo_fill(fd, alloc.handle, 0, self->size, 1));
-	ASSERT_EQ(0, demo_import(fd, dmabuf, &import));
-	ASSERT_EQ(0, demo_copy(fd, alloc.handle, 0, import.handle, 0,
-			       self->size));
-	EXPECT_TRUE(is_filled(map(fd, &alloc), 0x5a, self->size));
-	EXPECT_TRUE(is_filled(p, 0x5a, self->size));
-	close(fd);
-	close(dmabuf);
-}
-
-/* On and on, with somebody at work all the time. */
-static void work_until_it_breaks(int seed)
-{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	srand(seed);
 	for (;;) {
-		int fd = open(DEVICE, O_RDWR);
-		struct dmademo_run run = { .value = 1 };
-		struct dmademo_alloc alloc;
-		unsigned char *p;
-
+		fd = open(DEVICE, O_RDWR);
+		if (fd < 0 && errno != ENOENT && errno != ENODEV)
+			return 1;
 		if (fd < 0)
 			continue;
-		if (!demo_alloc(fd, (1 + rand() % 700) * page_size, &alloc)) {
+		p = NULL;
+		value = rand();
+		ret = demo_alloc(fd, (1 + rand() % 700) * page_size, &alloc);
+		if (!ret)
 			p = map(fd, &alloc);
-			demo_run(fd, DMADEMO_OP_FILL, alloc.handle, 0, 0, 0,
-				 alloc.bytes_held, DMADEMO_RUN_ASYNC, &run);
-			if (rand() % 2)
-				demo_free(fd, alloc.handle);
-			if (p && rand() % 2)
-				demo_copy_user(fd, &run, &alloc, 8);
-			/* Which is a bus error if the device has gone. */
-			if (p)
-				memset(p, rand(), alloc.bytes_held);
-			if (p && rand() % 2)
-				munmap(p, alloc.bytes_held);
+		if (p) {
+			memset(p, value, alloc.bytes);
+			ret = demo_fill(fd, alloc.handle, 0, alloc.bytes, value);
 		}
+		if (!ret && rand() % 2)
+			ret = demo_free(fd, alloc.handle);
+		if (!ret && rand() % 2)
+			ret = demo_copy_user(fd, &seed, &value, 1);
+		if (ret && ret != -ENODEV && ret != -ENOMEM)
+			return 2;
+		if (p && (!is_filled(p, value, alloc.bytes) || munmap(p, alloc.bytes)))
+			return 3;
 		close(fd);
+		__atomic_fetch_add(rounds, 1, __ATOMIC_RELAXED);
 	}
 }
 
-/* A process that works, and another one when it got a bus error. */
-static void work(int seed)
-{
-	pid_t pid;
-	int i;
-
-	for (i = seed; ; i += 10) {
-		pid = fork();
-		if (!pid) {
-			prctl(PR_SET_PDEATHSIG, SIGKILL);
-			work_until_it_breaks(i);
-		}
-		if (pid > 0)
-			waitpid(pid, NULL, 0);
-	}
-}
+#define WORKERS 3
 
 TEST_F(unbind, again_and_again)
 {
-	pid_t pid[3];
-	int i, status;
+	unsigned int *rounds, before;
+	pid_t pid[WORKERS];
+	int i, nr;
 
-	for (i = 0; i < 3; i++) {
-		pid[i] = fork();
-		ASSERT_LE(0, pid[i]);
-		if (!pid[i])
-			work(i);
+	rounds = mmap(NULL, page_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)rounds);
+	for (nr = 0; nr < WORKERS; nr++) {
+		pid[nr] = fork();
+		if (!pid[nr])
+			_exit(work(nr, &rounds[nr]));
 	}
 	for (i = 0; i < 15; i++) {
-		usleep(20000);
+		/* Each of them is somewhere in its next one. */
+		for (nr = 0; nr < WORKERS; nr++) {
+			before = __atomic_load_n(&rounds[nr], __ATOMIC_RELAXED);
+			while (__atomic_load_n(&rounds[nr], __ATOMIC_RELAXED) == before)
+				ASSERT_TRUE(is_alive(pid[nr]));
+		}
 		EXPECT_EQ(0, unbind());
 		EXPECT_EQ(0, bind_again());
 	}
-	for (i = 0; i < 3; i++) {
-		kill(pid[i], SIGKILL);
-		waitpid(pid[i], &status, 0);
+	for (nr = 0; nr < WORKERS; nr++) {
+		EXPECT_EQ(0, kill(pid[nr], SIGKILL));
+		EXPECT_EQ(-SIGKILL, end_of(pid[nr]));
 	}
+}
+
+static int unload(void)
+{
+	return syscall(SYS_delete_module, "dmademo", O_NONBLOCK) ? errno : 0;
 }
 
 /* The code that an open file or a mapping needs stays. */
@@ -386,14 +255,11 @@ TEST_F(unbind, module_stays)
 
 	if (stat("/sys/module/dmademo/refcnt", &st))
 		SKIP(return, "dmademo is no module");
-	EXPECT_EQ(-1, syscall(SYS_delete_module, "dmademo", O_NONBLOCK));
-	EXPECT_EQ(EWOULDBLOCK, errno);
-	close(self->fd);
-	EXPECT_EQ(-1, syscall(SYS_delete_module, "dmademo", O_NONBLOCK));
-	EXPECT_EQ(EWOULDBLOCK, errno);
+	EXPECT_EQ(EWOULDBLOCK, unload());
+	ASSERT_EQ(0, close(self->fd));
+	EXPECT_EQ(EWOULDBLOCK, unload());
 	ASSERT_EQ(0, unbind());
-	EXPECT_EQ(-1, syscall(SYS_delete_module, "dmademo", O_NONBLOCK));
-	EXPECT_EQ(EWOULDBLOCK, errno);
+	EXPECT_EQ(EWOULDBLOCK, unload());
 }
 
 TEST_HARNESS_MAIN

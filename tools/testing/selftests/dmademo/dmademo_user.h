@@ -25,91 +25,60 @@ static inline int demo_call(int fd, unsigned long cmd, void *arg)
 
 static inline int demo_info(int fd, struct dmademo_info *info)
 {
-	*info = (struct dmademo_info){ .size = sizeof(*info) };
 	return demo_call(fd, DMADEMO_IOC_INFO, info);
 }
 
-static inline int demo_alloc_as(int fd, uint64_t bytes, uint32_t strategy,
-				uint32_t flags, struct dmademo_alloc *alloc)
+static inline int demo_alloc_flags(int fd, uint64_t bytes, uint32_t flags,
+				   struct dmademo_alloc *alloc)
 {
-	*alloc = (struct dmademo_alloc){
-		.size = sizeof(*alloc),
-		.bytes = bytes,
-		.strategy = strategy,
-		.flags = flags,
-	};
+	*alloc = (struct dmademo_alloc){ .bytes = bytes, .flags = flags };
 	return demo_call(fd, DMADEMO_IOC_ALLOC, alloc);
 }
 
 static inline int demo_alloc(int fd, uint64_t bytes,
 			     struct dmademo_alloc *alloc)
 {
-	return demo_alloc_as(fd, bytes, DMADEMO_STRATEGY_DEFAULT, 0, alloc);
+	return demo_alloc_flags(fd, bytes, 0, alloc);
 }
 
 static inline int demo_free(int fd, uint32_t handle)
 {
-	struct dmademo_free arg = { .size = sizeof(arg), .handle = handle };
+	struct dmademo_free arg = { .handle = handle };
 
 	return demo_call(fd, DMADEMO_IOC_FREE, &arg);
-}
-
-static inline int demo_run(int fd, enum dmademo_op op, uint32_t dst,
-			   uint64_t dst_offset, uint32_t src,
-			   uint64_t src_offset, uint64_t length, uint32_t flags,
-			   struct dmademo_run *run)
-{
-	*run = (struct dmademo_run){
-		.size = sizeof(*run),
-		.op = op,
-		.src = src,
-		.src_offset = src_offset,
-		.dst = dst,
-		.dst_offset = dst_offset,
-		.length = length,
-		.flags = flags,
-		.value = run->value,
-	};
-	return demo_call(fd, DMADEMO_IOC_RUN, run);
 }
 
 static inline int demo_copy(int fd, uint32_t dst, uint64_t dst_offset,
 			    uint32_t src, uint64_t src_offset, uint64_t length)
 {
-	struct dmademo_run run = {};
+	struct dmademo_run run = {
+		.op = DMADEMO_OP_COPY, .length = length,
+		.src = src, .src_offset = src_offset, .dst = dst, .dst_offset = dst_offset,
+	};
 
-	return demo_run(fd, DMADEMO_OP_COPY, dst, dst_offset, src, src_offset,
-			length, 0, &run);
-}
-
-static inline int demo_reverse(int fd, uint32_t dst, uint64_t dst_offset,
-			       uint32_t src, uint64_t src_offset,
-			       uint64_t length)
-{
-	struct dmademo_run run = {};
-
-	return demo_run(fd, DMADEMO_OP_REVERSE, dst, dst_offset, src,
-			src_offset, length, 0, &run);
+	return demo_call(fd, DMADEMO_IOC_RUN, &run);
 }
 
 static inline int demo_fill(int fd, uint32_t dst, uint64_t offset,
 			    uint64_t length, uint8_t value)
 {
-	struct dmademo_run run = { .value = value };
+	struct dmademo_run run = {
+		.op = DMADEMO_OP_FILL, .length = length, .value = value,
+		.dst = dst, .dst_offset = offset,
+	};
 
-	return demo_run(fd, DMADEMO_OP_FILL, dst, offset, 0, 0, length, 0,
-			&run);
+	return demo_call(fd, DMADEMO_IOC_RUN, &run);
 }
 
 static inline int demo_crc32(int fd, uint32_t src, uint64_t offset,
 			     uint64_t length, uint32_t *crc)
 {
-	struct dmademo_run run = {};
-	int ret = demo_run(fd, DMADEMO_OP_CRC32, 0, 0, src, offset, length, 0,
-			   &run);
+	struct dmademo_run run = {
+		.op = DMADEMO_OP_CRC32, .length = length, .src = src, .src_offset = offset,
+	};
+	int ret = demo_call(fd, DMADEMO_IOC_RUN, &run);
 
-	if (!ret)
-		*crc = run.value;
+	*crc = run.value;
 	return ret;
 }
 
@@ -117,34 +86,22 @@ static inline int demo_crc32(int fd, uint32_t src, uint64_t offset,
 static inline int demo_copy_user(int fd, void *dst, const void *src,
 				 uint64_t length)
 {
-	struct dmademo_run run = {};
-
-	return demo_run(fd, DMADEMO_OP_COPY, 0, (uintptr_t)dst, 0,
-			(uintptr_t)src, length,
-			DMADEMO_RUN_SRC_USER | DMADEMO_RUN_DST_USER, &run);
-}
-
-/* 0 if there was a completion; its status is in @wait. */
-static inline int demo_wait(int fd, uint64_t cookie, uint64_t timeout_ns,
-			    struct dmademo_wait *wait)
-{
-	*wait = (struct dmademo_wait){
-		.size = sizeof(*wait),
-		.cookie = cookie,
-		.timeout_ns = timeout_ns,
+	struct dmademo_run run = {
+		.op = DMADEMO_OP_COPY, .length = length,
+		.flags = DMADEMO_RUN_SRC_USER | DMADEMO_RUN_DST_USER,
+		.src_offset = (uintptr_t)src, .dst_offset = (uintptr_t)dst,
 	};
-	return demo_call(fd, DMADEMO_IOC_WAIT, wait);
+
+	return demo_call(fd, DMADEMO_IOC_RUN, &run);
 }
 
-static inline int demo_sync(int fd, uint32_t handle, uint32_t flags,
+/* In both directions. */
+static inline int demo_sync(int fd, uint32_t handle, uint32_t whom,
 			    uint64_t offset, uint64_t length)
 {
 	struct dmademo_sync arg = {
-		.size = sizeof(arg),
-		.flags = flags,
-		.handle = handle,
-		.offset = offset,
-		.length = length,
+		.handle = handle, .offset = offset, .length = length,
+		.flags = whom | DMADEMO_SYNC_TO_DEVICE | DMADEMO_SYNC_FROM_DEVICE,
 	};
 
 	return demo_call(fd, DMADEMO_IOC_SYNC, &arg);
@@ -153,23 +110,10 @@ static inline int demo_sync(int fd, uint32_t handle, uint32_t flags,
 /* A file descriptor, or a negative errno. */
 static inline int demo_export(int fd, uint32_t handle)
 {
-	struct dmademo_export arg = {
-		.size = sizeof(arg),
-		.handle = handle,
-		.fd_flags = O_RDWR | O_CLOEXEC,
-	};
+	struct dmademo_export arg = { .handle = handle };
 	int ret = demo_call(fd, DMADEMO_IOC_EXPORT, &arg);
 
 	return ret ? ret : arg.fd;
-}
-
-static inline int demo_import(int fd, int dmabuf, struct dmademo_import *import)
-{
-	*import = (struct dmademo_import){
-		.size = sizeof(*import),
-		.fd = dmabuf,
-	};
-	return demo_call(fd, DMADEMO_IOC_IMPORT, import);
 }
 
 /* Maps @length bytes of a buffer from @offset; MAP_FAILED with errno set. */
@@ -231,12 +175,6 @@ static inline uint64_t demo_proc_bytes(const char *path, const char *name)
 static inline long demo_page_table_bytes(void)
 {
 	return demo_proc_bytes("/proc/self/status", "VmPTE");
-}
-
-/* Bytes of memory in CMA areas that nobody uses. */
-static inline uint64_t demo_free_cma(void)
-{
-	return demo_proc_bytes("/proc/meminfo", "CmaFree");
 }
 
 /*

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A large DMA buffer that user space can map: all that a driver has to do for it.
+ *
+ * The four steps in dma_buffer_probe() are those of a real driver.  The device here
+ * is none: nothing does DMA to the buffer but the programs that map /dev/dma-buffer.
+ */
+#include <linux/dma-custom-ops.h>
+#include <linux/dma-mapping.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/platform_device.h>
+#include <linux/sizes.h>
+#include <linux/string.h>
+
+static unsigned long size = SZ_64M;
+module_param(size, ulong, 0444);
+MODULE_PARM_DESC(size, "bytes of the buffer (default: 64 MiB)");
+
+static char *mode = "huge";
+module_param(mode, charp, 0444);
+MODULE_PARM_DESC(mode, "how it is mapped: pages, pfn or huge (default)");
+
+static const char * const modes[] = {
+	[DMA_CUSTOM_MMAP_PAGES]	= "pages",
+	[DMA_CUSTOM_MMAP_PFN]	= "pfn",
+	[DMA_CUSTOM_MMAP_HUGE]	= "huge",
+};
+
+/* There is one device.  It cannot be unbound, and open files keep the module. */
+static struct device *dma_buffer_dev;
+static void *cpu_addr;
+static dma_addr_t dma_addr;
+
+/* The mapping keeps what it needs: there is nothing to do at munmap(). */
+static int dma_buffer_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	return dma_mmap_attrs(dma_buffer_dev, vma, cpu_addr, dma_addr, size, 0);
+}
+
+static const struct file_operations dma_buffer_fops = {
+	.owner			= THIS_MODULE,
+	.mmap			= dma_buffer_mmap,
+	/* An address that huge page table entries fit. */
+	.get_unmapped_area	= dma_custom_get_unmapped_area,
+};
+
+static struct miscdevice dma_buffer_misc = {
+	.minor	= MISC_DYNAMIC_MINOR,
+	.name	= "dma-buffer",
+	.fops	= &dma_buffer_fops,
+};
+
+static int dma_buffer_probe(struct platform_device *pdev)
+{
+	struct dma_custom_config config = {};
+	struct device *dev = &pdev->dev;
+	int ret = match_string(modes, ARRAY_SIZE(modes), mode);
+
+	if (ret < 0)
+		return dev_err_probe(dev, ret, "there is no mode=%s\n", mode);
+	config.mmap = ret;
+
+	/* 1. Which addresses the device can reach: memory has to be below that. */
+	ret = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
+	if (ret)
+		return ret;
+
+	/* 2. Before the first buffer, as the provider must have allocated them all. */
+	ret = devm_dma_custom_attach(dev, &config);
+	if (ret)
+		return dev_err_probe(dev, ret, "no custom DMA ops\n");
+
+	/* 3. Any size: zeroed, in one piece, and freed before the provider goes. */
+	cpu_addr = dmam_alloc_attrs(dev, size, &dma_addr, GFP_KERNEL, 0);
+	if (!cpu_addr)
+		return -ENOMEM;
+	dev_info(dev, "%lu bytes at DMA address %pad\n", size, &dma_addr);
+
+	/* 4. At last, as programs may open and map it from here on. */
+	dma_buffer_dev = dev;
+	return misc_register(&dma_buffer_misc);
+}
+
+static void dma_buffer_remove(struct platform_device *pdev)
+{
+	misc_deregister(&dma_buffer_misc);
+}
+
+static struct platform_driver dma_buffer_driver = {
+	.remove	= dma_buffer_remove,
+	.driver	= { .name = "dma-buffer" },
+};
+
+static struct platform_device *dma_buffer_pdev;
+
+static int __init dma_buffer_init(void)
+{
+	dma_buffer_pdev = platform_create_bundle(&dma_buffer_driver,
+						 dma_buffer_probe, NULL, 0,
+						 NULL, 0);
+	return PTR_ERR_OR_ZERO(dma_buffer_pdev);
+}
+module_init(dma_buffer_init);
+
+static void __exit dma_buffer_exit(void)
+{
+	platform_device_unregister(dma_buffer_pdev);
+	platform_driver_unregister(&dma_buffer_driver);
+}
+module_exit(dma_buffer_exit);
+
+MODULE_DESCRIPTION("Sample: a large DMA buffer that user space can map");
+MODULE_AUTHOR("DMA custom ops maintainers <dma-custom-ops@example.org>");
+MODULE_LICENSE("GPL");
