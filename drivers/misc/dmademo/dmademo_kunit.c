@@ -368,7 +368,7 @@ static void device_that_is_not_coherent(struct kunit *test)
 	dev_clear_dma_coherent(et->dev);
 	et->engine.coherent = false;
 	for (i = 1; i < 5; i++) {
-		memset(mem, i, BYTES);
+		memset32((u32 *)mem, 0x01010101 * i, BYTES / sizeof(u32));
 		dma_sync_single_for_device(et->dev, addr, BYTES, DMA_BIDIRECTIONAL);
 		KUNIT_EXPECT_EQ(test, 0, engine_test_run(test, DMADEMO_OP_CRC32, 0));
 		KUNIT_EXPECT_EQ(test, ~crc32_le(~0, mem, BYTES), et->desc.value);

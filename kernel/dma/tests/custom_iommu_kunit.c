@@ -378,7 +378,7 @@ static int custom_iommu_init(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, pci_enable_device(edu.pdev));
 	pci_set_master(edu.pdev);
 	edu.regs = pci_ioremap_bar(edu.pdev, 0);
-	KUNIT_ASSERT_NOT_NULL(test, edu.regs);
+	KUNIT_ASSERT_TRUE(test, edu.regs);
 	return 0;
 }
 

@@ -161,10 +161,10 @@ TEST_F(dmabuf, outlives)
 	again = map_dmabuf(self->dmabuf, self->size);
 	check_kept(_metadata, self, copy, again);
 	if (!geteuid()) {
-		ASSERT_EQ(0, unbind());
+		ASSERT_EQ(0, unbind_driver());
 		EXPECT_EQ(NULL, map_dmabuf(self->dmabuf, self->size));
 		EXPECT_EQ(ENODEV, errno);
-		ASSERT_EQ(0, bind_again());
+		ASSERT_EQ(0, bind_driver());
 		check_kept(_metadata, self, copy, again);
 	}
 	ASSERT_EQ(0, close(self->dmabuf));

@@ -195,13 +195,13 @@ static inline int is_bound(void)
 }
 
 /* 0 or a negative errno. */
-static inline int unbind(void)
+static inline int unbind_driver(void)
 {
 	return write_file(DRIVER "/unbind", NAME);
 }
 
 /* And waits for the device node. */
-static inline int bind_again(void)
+static inline int bind_driver(void)
 {
 	int ret = write_file(DRIVER "/bind", NAME), i;
 

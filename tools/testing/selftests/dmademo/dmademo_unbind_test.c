@@ -31,7 +31,7 @@ FIXTURE_SETUP(unbind)
 	if (access(DRIVER, F_OK))
 		SKIP(return, "no dmademo driver");
 	if (!is_bound())
-		ASSERT_EQ(0, bind_again());
+		ASSERT_EQ(0, bind_driver());
 	self->fd = open(DEVICE, O_RDWR);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, demo_info(self->fd, &self->info));
@@ -44,7 +44,7 @@ FIXTURE_TEARDOWN(unbind)
 {
 	close(self->fd);
 	if (!is_bound())
-		EXPECT_EQ(0, bind_again());
+		EXPECT_EQ(0, bind_driver());
 }
 
 static void check_calls(struct __test_metadata *_metadata, int fd, uint32_t handle)
@@ -70,11 +70,11 @@ static void check_calls(struct __test_metadata *_metadata, int fd, uint32_t hand
 
 TEST_F(unbind, calls_end)
 {
-	ASSERT_EQ(0, unbind());
+	ASSERT_EQ(0, unbind_driver());
 	check_calls(_metadata, self->fd, self->a.handle);
 	EXPECT_GT(0, open(DEVICE, O_RDWR));
 	/* The next device has nothing to do with the old one's files. */
-	ASSERT_EQ(0, bind_again());
+	ASSERT_EQ(0, bind_driver());
 	check_calls(_metadata, self->fd, self->a.handle);
 }
 
@@ -107,8 +107,8 @@ TEST_F(unbind, mappings_stay)
 		if (i & 1)
 			ASSERT_EQ(0, munmap(p[i] + half, page_size));
 	}
-	ASSERT_EQ(0, unbind());
-	ASSERT_EQ(0, bind_again());
+	ASSERT_EQ(0, unbind_driver());
+	ASSERT_EQ(0, bind_driver());
 	/* As much, for others. */
 	again = open(DEVICE, O_RDWR);
 	ASSERT_LE(0, again);
@@ -162,14 +162,14 @@ TEST_F(unbind, transfers_end)
 		pid[1] = start_user_fills(self->fd);
 		pid[2] = start_user_fills(self->fd);
 		pid[0] = start_fill(self->fd, &big, p, i);
-		ASSERT_EQ(0, unbind());
+		ASSERT_EQ(0, unbind_driver());
 		in_time = is_under_way(p, &big, i);
 		end = end_of(pid[0]);
 		EXPECT_EQ(in_time ? ENODEV : 0, end);
 		for (nr = 1; nr < ARRAY_SIZE(pid); nr++)
 			EXPECT_EQ(ENODEV, end_of(pid[nr]));
 		ASSERT_EQ(0, munmap(p, LONG));
-		ASSERT_EQ(0, bind_again());
+		ASSERT_EQ(0, bind_driver());
 	}
 	EXPECT_TRUE(in_time);
 }
@@ -234,8 +234,8 @@ TEST_F(unbind, again_and_again)
 			while (__atomic_load_n(&rounds[nr], __ATOMIC_RELAXED) == before)
 				ASSERT_TRUE(is_alive(pid[nr]));
 		}
-		EXPECT_EQ(0, unbind());
-		EXPECT_EQ(0, bind_again());
+		EXPECT_EQ(0, unbind_driver());
+		EXPECT_EQ(0, bind_driver());
 	}
 	for (nr = 0; nr < WORKERS; nr++) {
 		EXPECT_EQ(0, kill(pid[nr], SIGKILL));
@@ -258,7 +258,7 @@ TEST_F(unbind, module_stays)
 	EXPECT_EQ(EWOULDBLOCK, unload());
 	ASSERT_EQ(0, close(self->fd));
 	EXPECT_EQ(EWOULDBLOCK, unload());
-	ASSERT_EQ(0, unbind());
+	ASSERT_EQ(0, unbind_driver());
 	EXPECT_EQ(EWOULDBLOCK, unload());
 }
 
