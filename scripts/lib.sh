@@ -422,12 +422,14 @@ compiler() {
 	printf '%s\n' "$cc"
 }
 
-# make_kernel ARCH ARGUMENT...: runs make for ARCH in the kernel tree.
+# make_kernel ARCH ARGUMENT...: runs make for ARCH in the kernel tree.  The version of
+# rustc, if there is one, would be in each configuration, and ccache would find nothing
+# that was compiled without it.
 make_kernel() {
 	local arch=$1
 	shift
 	make -C "$LINUX" -j"$(nproc)" ARCH="$arch" CROSS_COMPILE="$(cross_compile "$arch")" \
-		CC="$(compiler "$arch")" "$@"
+		CC="$(compiler "$arch")" RUSTC=false "$@"
 }
 
 # build_kernel ARCH DIR NAME TARGET...: what is configured in DIR.

@@ -52,7 +52,7 @@ use_guest() {
 	esac
 	GUEST_BUSYBOX=/bin/busybox
 	[[ $GUEST_ARCH == x86_64 ]] || GUEST_BUSYBOX=$BUILD/busybox-$GUEST_ARCH/bin/busybox
-	GUEST_PROGRAMS=("$GUEST/kselftest/dmademo/"{dmademo,dmademo_{test,map_test,pin_test,transfer_test,dmabuf_test,args_test,unbind_test,attack_test}}
+	GUEST_PROGRAMS=("$GUEST/kselftest/dmademo/"{dmademo,dmademo_{test,map_test,pin_test,transfer_test,dmabuf_test,args_test,unbind_test,attack_test,fail_test}}
 		"$GUEST/kselftest/"{pfnmap,dma-buffer-user} "$LINUX/tools/testing/selftests/dmademo/dmademo_tool_test.sh")
 }
 GUEST_OPTIONS=()

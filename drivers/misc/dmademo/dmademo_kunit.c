@@ -280,7 +280,7 @@ static void granted_memory(struct kunit *test)
 		const unsigned int op = i / 16, src = i / 4 % 4, dst = i % 4;
 		const bool ok = (read[src] || !op_reads(op)) && (write[dst] || !op_writes(op));
 
-		memset(et->dst.mem, 0, BYTES);
+		memset32((u32 *)et->dst.mem, 0, BYTES / sizeof(u32));
 		dmademo_engine_grant(&et->engine, &et->src.grant, src);
 		dmademo_engine_grant(&et->engine, &et->dst.grant, dst);
 		KUNIT_EXPECT_EQ(test, ok ? 0 : -EIO, engine_test_run(test, op, 1));

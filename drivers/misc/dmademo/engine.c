@@ -162,7 +162,7 @@ int dmademo_engine_init(struct dmademo_engine *engine, struct device *dev)
 		return PTR_ERR(domain);
 	engine->irq = irq_create_mapping(domain, 0);
 	if (!engine->irq)
-		return -ENXIO;
+		return -ENOMEM;
 	ret = devm_add_action_or_reset(dev, engine_dispose_irq, engine);
 	if (ret)
 		return ret;
