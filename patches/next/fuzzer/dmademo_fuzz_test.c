@@ -247,10 +247,21 @@ static void op_kill(void)
 
 /* --- the file ---------------------------------------------------------------- */
 
+/* If the driver is being unbound, it will be bound again soon. */
+static int open_device(void)
+{
+	int new, i;
+
+	for (i = 0; (new = open(DEVICE, O_RDWR)) < 0 && may_unbind && i < 30000; i++)
+		usleep(1000);
+	expect(new >= 0, "open: %d", -errno);
+	return new;
+}
+
 /* Buffers are gone, but what is mapped or a dma-buf. */
 static void reopen(void)
 {
-	int next, i;
+	int new, i;
 
 	pthread_mutex_lock(&noise_lock);
 	for (i = 1; i < (int)ARRAY_SIZE(buffers); i++) {
@@ -260,10 +271,9 @@ static void reopen(void)
 		buffers[i].gone |= gone;
 		drop(&buffers[i]);
 	}
-	for (i = 0; (next = open(DEVICE, O_RDWR)) < 0 && may_unbind && i < 30000; i++)
-		usleep(1000);
-	expect(next >= 0 && dup2(next, fd) == fd, "open: %d", -errno);
-	close(next);
+	new = open_device();
+	expect(dup2(new, fd) == fd, "dup2: %d", -errno);
+	close(new);
 	generation++;
 	gone = false;
 	pthread_mutex_unlock(&noise_lock);
@@ -440,8 +450,8 @@ static void start_worker(void)
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGBUS, &action, NULL);
 	random_state = seed + (2ULL * me << 32);
-	fd = open(DEVICE, O_RDWR);
-	expect(fd >= 0 && !pipe(pipe_bytes) && !pipe(pipe_pages), "open: %d", -errno);
+	fd = open_device();
+	expect(!pipe(pipe_bytes) && !pipe(pipe_pages), "pipe: %d", -errno);
 	tmp = own_memory(MAX_BUFFER_BYTES);
 	umem_shadow = own_memory(UMEM_PAGES * page_size);
 	arena_memory = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
