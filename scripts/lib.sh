@@ -121,9 +121,21 @@ need() {
 			have arm-linux-gnueabihf-gcc || pkgs+=(gcc-arm-linux-gnueabihf)
 			have qemu-system-arm || pkgs+=(qemu-system-arm)
 			;;
+		riscv)
+			have riscv64-linux-gnu-gcc || pkgs+=(gcc-riscv64-linux-gnu)
+			have qemu-system-riscv64 || pkgs+=(qemu-system-misc)
+			[[ -e /usr/share/qemu/opensbi-riscv64-generic-fw_dynamic.bin ]] || pkgs+=(opensbi)
+			;;
+		s390)
+			have s390x-linux-gnu-gcc || pkgs+=(gcc-s390x-linux-gnu)
+			have qemu-system-s390x || pkgs+=(qemu-system-misc)
+			;;
 		arm64_user)
 			[[ -e /usr/aarch64-linux-gnu/lib/libc.a ]] || pkgs+=(libc6-dev-arm64-cross)
 			have dtc || pkgs+=(device-tree-compiler)
+			;;
+		v4l)
+			have v4l2-compliance || pkgs+=(v4l-utils)
 			;;
 		plot)
 			have gnuplot || pkgs+=(gnuplot-nox)
@@ -412,6 +424,8 @@ cross_compile() {
 	case $1 in
 	arm64) echo aarch64-linux-gnu- ;;
 	arm) echo arm-linux-gnueabihf- ;;
+	riscv) echo riscv64-linux-gnu- ;;
+	s390) echo s390x-linux-gnu- ;;
 	esac
 }
 

@@ -20,13 +20,20 @@ tally() {
 	failed=$((failed + $2))
 }
 
+# cpu_seconds FILE: the processor time in the output of times.  Unlike the time, it does
+# not depend on what runs beside.
+cpu_seconds() {
+	tr -s ' s' '\n' <"$1" | awk -F m '{ n += 60 * $1 + $2 } END { printf "%.0f\n", n }'
+}
+
 # run_stage NUMBER: in a process of its own, with $scratch, a directory for what it
 # needs no longer.
 run_stage() {
 	number=$1 passed=0 failed=0 SECONDS=0
 	scratch=$(mktemp -d "$BUILD/scratch/XXXXXX")
 	trap 'if (($?)); then tally 0 1; else tally 1 0; fi
-		say "$SECONDS,$passed,$failed,${stages[number]}" >"$LOGS/stage-$number.csv"
+		times >"$scratch/times"
+		say "$SECONDS,$(cpu_seconds "$scratch/times"),$passed,$failed,${stages[number]}" >"$LOGS/stage-$number.csv"
 		rm -rf "$scratch"' EXIT
 	# "set -e" has no effect there: a stage says itself how it ends.
 	eval "${commands[number]}" || exit 1
@@ -71,7 +78,7 @@ may_start() {
 	'' | running) [[ ${needs[$1]} == - ]] ;;
 	failed)
 		states[$1]=failed
-		say "0,0,1,${stages[$1]}" >"$LOGS/stage-$1.csv"
+		say "0,0,0,1,${stages[$1]}" >"$LOGS/stage-$1.csv"
 		say "=== FAILED: ${stages[$1]}: it needs \"${needs[$1]}\", which failed"
 		return 1
 		;;
@@ -85,7 +92,7 @@ end_stage() {
 	say "=== ${stages[number]}"
 	cat "$LOGS/stage-$number.log"
 	if (($2)); then states[number]=failed; else states[number]=ok; fi
-	[[ -e $LOGS/stage-$number.csv ]] || say "0,0,1,${stages[number]}" >"$LOGS/stage-$number.csv"
+	[[ -e $LOGS/stage-$number.csv ]] || say "0,0,0,1,${stages[number]}" >"$LOGS/stage-$number.csv"
 	say "=== ${states[number]/#f*/FAILED}: ${stages[number]} ($(cut -d , -f 1 "$LOGS/stage-$number.csv") s, after $((SECONDS / 60)) min)"
 }
 
@@ -152,14 +159,14 @@ report_stages() {
 	local times=$LOGS/times.csv passed failed
 	compgen -G "$LOGS/stage-*.csv" >/dev/null || die "there is no stage with \"$1\" in its name"
 	{
-		say 'seconds,passed,failed,stage'
+		say 'seconds,cpu_seconds,passed,failed,stage'
 		cat "$LOGS"/stage-*.csv | sort -t , -k 1,1nr
 	} >"$times"
 	step 'stages, slowest first'
-	awk -F , '{ printf "%8s %7s %7s  %s\n", $1, $2, $3, $4 }' "$times"
+	awk -F , '{ printf "%8s %12s %7s %7s  %s\n", $1, $2, $3, $4, $5 }' "$times"
 	say "all of it: $SECONDS s"
-	passed=$(awk -F , '{ n += $2 } END { print n }' "$times")
-	failed=$(awk -F , '{ n += $3 } END { print n }' "$times")
+	passed=$(awk -F , '{ n += $3 } END { print n }' "$times")
+	failed=$(awk -F , '{ n += $4 } END { print n }' "$times")
 	say "$passed passed, $failed failed"
 	((failed == 0))
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Custom DMA ops: attaching the provider to a device, and the table of
- * operations.  Buffers are in custom-buffer.c, their user mappings in custom-mmap.c,
- * and streaming mappings in custom-streaming.c.
+ * operations.  Coherent buffers are in custom-alloc.c, cached ones in
+ * custom-cached.c, user mappings in custom-mmap.c, and streaming mappings in
+ * custom-streaming.c.
  */
 #include <linux/dma-map-ops.h>
 #include <linux/export.h>

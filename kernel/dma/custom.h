@@ -209,6 +209,12 @@ struct dma_custom_buffer *dma_custom_buffer_find_page(struct device *dev,
 						      struct page *page,
 						      size_t *off);
 void dma_custom_buffer_put(struct dma_custom_buffer *buf);
+struct dma_custom_buffer *dma_custom_buffer_create(struct device *dev,
+						   size_t size, gfp_t gfp);
+bool dma_custom_buffer_add(struct dma_custom *dc, struct dma_custom_buffer *buf);
+struct dma_custom_buffer *dma_custom_buffer_remove(struct dma_custom *dc,
+						   size_t size, void *cpu_addr,
+						   dma_addr_t dma_addr);
 
 /* Are @size bytes at @dma_addr, which is in the buffer, all in it? */
 static inline bool dma_custom_buffer_has(const struct dma_custom_buffer *buf,
@@ -217,6 +223,7 @@ static inline bool dma_custom_buffer_has(const struct dma_custom_buffer *buf,
 	return size <= buf->size - (dma_addr - buf->dma_addr);
 }
 
+/* custom-alloc.c */
 void *dma_custom_alloc(struct device *dev, size_t size, dma_addr_t *dma_addr,
 		       gfp_t gfp, unsigned long attrs);
 
@@ -235,8 +242,16 @@ static inline struct dma_custom *dma_custom_of(struct device *dev)
 	return dc->dev == dev ? dc : NULL;
 }
 
+bool dma_custom_use_direct_pages(struct device *dev);
+gfp_t dma_custom_quiet(size_t size, gfp_t gfp);
+void dma_custom_report(struct device *dev, size_t size, gfp_t gfp, bool direct);
+bool dma_custom_device_map(struct device *dev, struct dma_custom_buffer *buf,
+			   enum dma_data_direction dir, gfp_t gfp,
+			   unsigned long attrs);
 void dma_custom_free(struct device *dev, size_t size, void *cpu_addr,
 		     dma_addr_t dma_addr, unsigned long attrs);
+
+/* custom-cached.c */
 struct page *dma_custom_alloc_pages(struct device *dev, size_t size,
 				    dma_addr_t *dma_addr,
 				    enum dma_data_direction dir, gfp_t gfp);
@@ -248,6 +263,8 @@ struct sg_table *dma_custom_alloc_noncontiguous(struct device *dev, size_t size,
 void dma_custom_free_noncontiguous(struct device *dev, size_t size,
 				   struct sg_table *sgt,
 				   enum dma_data_direction dir);
+
+/* custom-sgtable.c */
 int dma_custom_fill_sgtable(struct sg_table *sgt,
 			    const struct dma_custom_buffer *buf, size_t off,
 			    size_t size, size_t max, gfp_t gfp);

@@ -9,8 +9,8 @@ fail() {
 	status=1
 }
 
-# bus_address TEXT: what dmademo alloc says in TEXT.
-bus_address() { echo "$1" | sed -n 's/.*bus address \(0x[0-9a-f]*\),.*/\1/p'; }
+# dma_address TEXT: what dmademo alloc says in TEXT.
+dma_address() { echo "$1" | sed -n 's/.*DMA address \(0x[0-9a-f]*\),.*/\1/p'; }
 
 # check DEVICE TEXT: the device says TEXT of itself.
 check() {
@@ -27,11 +27,11 @@ check() {
 check_bus() {
 	alloc=$(dmademo -d "$1" alloc 5000000) || fail "$1: no buffer"
 	echo "$alloc"
-	addr=$(bus_address "$alloc")
+	addr=$(dma_address "$alloc")
 	if [ -n "$addr" ] && [ $((addr)) -lt $((0x40000000)) ]; then
-		echo "ok: $1: bus address $addr"
+		echo "ok: $1: DMA address $addr"
 	else
-		fail "$1: bus address $addr is not below 1 GiB"
+		fail "$1: DMA address $addr is not below 1 GiB"
 	fi
 }
 
@@ -41,7 +41,7 @@ check_pool() {
 	# shellcheck disable=SC2046 # two words
 	set -- "$1" $(dmesg | sed -n 's/.*reserved mem: \(0x[0-9a-f]*\)\.\.\(0x[0-9a-f]*\) .* dmademo-pool$/\1 \2/p')
 	alloc=$(dmademo -d "$1" alloc 67108864) || fail "no 64 MiB of reserved memory"
-	addr=$(($(bus_address "$alloc") + 0x40000000))
+	addr=$(($(dma_address "$alloc") + 0x40000000))
 	if [ $# = 3 ] && [ $addr -ge $(($2)) ] && [ $((addr + 67108864 - 1)) -le $(($3)) ]; then
 		echo "ok: $1: its buffer is in its memory, $2 to $3"
 	else

@@ -52,11 +52,11 @@ no_device() {
 	fi
 	rmmod dmademo || fail "the module stays"
 }
-no_device 'there is no way mmap=nonsense to map buffers' mmap=nonsense
-no_device 'no custom DMA ops' bus_offset=1
-no_device 'mmap=direct knows no bus_offset' mmap=direct bus_offset=4096
-no_device 'no buffer of 1073741825 bytes' buffer_size=1073741825
-no_device 'no buffer of 8192 bytes' buffer_size=8192 max_device_bytes=4096
+no_device 'unknown mapping strategy mmap=nonsense' mmap=nonsense
+no_device 'cannot attach the custom DMA ops' bus_offset=1
+no_device 'mmap=direct does not support bus_offset' mmap=direct bus_offset=4096
+no_device 'cannot allocate a buffer of 1073741825 bytes' buffer_size=1073741825
+no_device 'cannot allocate a buffer of 8192 bytes' buffer_size=8192 max_device_bytes=4096
 load-dmademo devices=0 || fail "no module with devices=0"
 [ ! -e /dev/dmademo0 ] || fail "there is a device with devices=0"
 rmmod dmademo || fail "the module stays"
@@ -65,12 +65,12 @@ rmmod dmademo || fail "the module stays"
 load-dmademo bus_offset=0x40000000000 devices=2 max_device_bytes=301989888 \
 	buffer_size=1000000 ||
 	fail "no module with a bus_offset"
-addr=$(dmademo alloc 5000000 | sed -n 's/.*bus address \(0x[0-9a-f]*\),.*/\1/p')
+addr=$(dmademo alloc 5000000 | sed -n 's/.*DMA address \(0x[0-9a-f]*\),.*/\1/p')
 if [ -n "$addr" ] && [ $((addr)) -ge $((0x40000000000)) ] &&
 	[ $((addr)) -lt $((0x41000000000)) ]; then
-	echo "ok: bus address $addr"
+	echo "ok: DMA address $addr"
 else
-	fail "bus address $addr is not at 4 TiB"
+	fail "DMA address $addr is not at 4 TiB"
 fi
 dmademo_test || fail dmademo_test
 ways='-d /dev/dmademo0

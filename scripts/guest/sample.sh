@@ -13,7 +13,7 @@ fail() {
 
 insmod "$module" mode=nonsense 2>/dev/null && fail 'mode=nonsense is taken'
 insmod "$module" size=0 2>/dev/null && fail 'size=0 is taken'
-dmesg | grep -q 'there is no mode=nonsense' || fail 'nothing is said of mode=nonsense'
+dmesg | grep -q 'unknown mode=nonsense' || fail 'nothing is said of mode=nonsense'
 
 # The numbers that it writes are in the machine's order.
 for mode in pages huge; do
