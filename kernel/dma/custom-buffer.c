@@ -2,10 +2,12 @@
 /*
  * Custom DMA ops: the buffers of a device, which are found by their DMA address.
  */
+#include <linux/iommu-dma.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
 #include "custom.h"
+#include "direct.h"
 
 void dma_custom_buffers_init(struct dma_custom *dc)
 {
