@@ -78,6 +78,9 @@ progress() {
 
 # --- packages -------------------------------------------------------------
 
+# The newest in the distribution; the kernel wants 17 or later.
+CLANG_VERSION=19
+
 have() { command -v "$1" >/dev/null 2>&1; }
 have_header() { [[ -e /usr/include/$1 ]] || compgen -G "/usr/include/*/$1" >/dev/null; }
 
@@ -130,6 +133,11 @@ need() {
 			have s390x-linux-gnu-gcc || pkgs+=(gcc-s390x-linux-gnu)
 			have qemu-system-s390x || pkgs+=(qemu-system-misc)
 			;;
+		clang)
+			have "clang-$CLANG_VERSION" || pkgs+=("clang-$CLANG_VERSION")
+			have "ld.lld-$CLANG_VERSION" || pkgs+=("lld-$CLANG_VERSION")
+			have "llvm-nm-$CLANG_VERSION" || pkgs+=("llvm-$CLANG_VERSION")
+			;;
 		arm64_user)
 			[[ -e /usr/aarch64-linux-gnu/lib/libc.a ]] || pkgs+=(libc6-dev-arm64-cross)
 			have dtc || pkgs+=(device-tree-compiler)
@@ -145,6 +153,7 @@ need() {
 			have yamllint || pkgs+=(yamllint)
 			have dt-doc-validate || pkgs+=(dt-schema)
 			have dtc || pkgs+=(device-tree-compiler)
+			have sphinx-build || pkgs+=(python3-sphinx)
 			# checkpatch.pl wants more than the perl of a minimal system
 			perl -MTerm::ANSIColor -e 1 2>/dev/null || pkgs+=(perl)
 			/usr/bin/python3 -c 'import git, ply' 2>/dev/null ||

@@ -13,7 +13,7 @@ struct kunit;
 
 /**
  * struct kunit_dma_config - what a test may choose for its device
- * @bus_offset: Bytes to add to a physical address to get the bus address, a
+ * @bus_offset: Bytes to add to a physical address to get the DMA address, a
  *	multiple of PAGE_SIZE.  An address that is right for the CPU is then wrong
  *	for the device.
  */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Custom DMA ops: a per-device dma_map_ops provider whose coherent buffers are
- * physically contiguous, exactly as large as asked for, and safe to map into
- * user space.  See Documentation/core-api/dma-custom-ops.rst.
+ * Custom DMA ops: a per-device provider of large contiguous DMA buffers that are
+ * safe to map into user space.  See Documentation/core-api/dma-custom-ops.rst.
  */
 #ifndef _LINUX_DMA_CUSTOM_OPS_H
 #define _LINUX_DMA_CUSTOM_OPS_H
@@ -15,32 +14,34 @@ struct device;
 struct file;
 
 /**
- * enum dma_custom_mmap - how buffers are mapped into user space
- * @DMA_CUSTOM_MMAP_PAGES: A page table entry for each page.  Each holds what it
- *	maps: the memory lives until its last user is gone, so the driver may free
- *	the buffer while it is mapped.  User space can have it pinned, for O_DIRECT
- *	or RDMA.  The default.
- * @DMA_CUSTOM_MMAP_PFN: remap_pfn_range(), as dma-direct does it: holds nothing.
- *	The driver must not free the buffer before the mapping is gone.
- * @DMA_CUSTOM_MMAP_HUGE: As @DMA_CUSTOM_MMAP_PAGES, but with huge page table
- *	entries where the architecture, the address and the length allow them.  See
- *	dma_custom_get_unmapped_area() for the address.
+ * enum dma_custom_mmap - how a buffer is mapped into user space
+ * @DMA_CUSTOM_MMAP_PAGES: Refcounted mapping with one page table entry per page.
+ *	The memory lives until its last user is gone, so the driver may free the
+ *	buffer while it is mapped.  The kernel can pin the pages, for O_DIRECT or
+ *	RDMA.  This is the default.
+ * @DMA_CUSTOM_MMAP_PFN: PFN mapping, made by remap_pfn_range() as in dma-direct.  It
+ *	holds no reference: the driver must not free the buffer before the mapping
+ *	is gone.  The kernel cannot pin the pages.
+ * @DMA_CUSTOM_MMAP_HUGE: Refcounted mapping with huge page table entries where the
+ *	architecture, the address and the length allow them.
+ *	dma_custom_get_unmapped_area() chooses a suitable address.
  *
- * This is for dma_mmap_attrs(), dma_mmap_pages() and dma_mmap_noncontiguous() of
- * all memory that the provider has allocated.  What it has not is mapped as with
- * @DMA_CUSTOM_MMAP_PFN, whatever was asked for:
+ * The mode applies to dma_mmap_attrs(), dma_mmap_pages() and
+ * dma_mmap_noncontiguous(), for all memory that the provider has allocated.  The
+ * following memory always gets a PFN mapping, because other code owns it:
  *
- * * the device's coherent memory pool, if it has one of its own, which serves
- *   allocations before any DMA ops are asked;
- * * what dma-direct allocates: for a device that has a restricted DMA pool or needs
- *   unencrypted memory; and coherent buffers of one that is not cache coherent, where
- *   the caller cannot wait or the architecture allocates them in a way of its own
- *   (such as 32-bit arm);
+ * * memory from a per-device coherent pool, which serves allocations before the DMA
+ *   API calls any DMA ops;
+ * * memory that dma-direct or dma-iommu allocates: for a device with a restricted DMA
+ *   pool, for a confidential computing guest, for an IOMMU whose pages are larger than
+ *   PAGE_SIZE; and coherent buffers of a device that is not cache coherent, if the
+ *   caller cannot sleep or if the architecture has its own allocator for them (such
+ *   as 32-bit arm);
  * * memory that was not allocated with the DMA API, but mapped for streaming.
  *
- * So is all in a VMA that is VM_PFNMAP already, as the driver marked it so or has had
- * page frame numbers mapped there before, and all on a machine without an MMU.  Memory
- * of a CMA area can be pinned, but not for long.
+ * A VMA that is VM_PFNMAP already also gets a PFN mapping, and so does every VMA on
+ * a kernel without an MMU.  Memory of a CMA area can be pinned for a short time, but
+ * not with FOLL_LONGTERM.
  */
 enum dma_custom_mmap {
 	DMA_CUSTOM_MMAP_PAGES,
@@ -49,14 +50,15 @@ enum dma_custom_mmap {
 };
 
 /**
- * struct dma_custom_config - what a driver may choose when it attaches
- * @mmap: How dma_mmap_attrs() maps a buffer into user space.
- * @bus_offset: Bytes to add to a physical address to get the bus address, a
- *	multiple of PAGE_SIZE.  All RAM plus the offset has to fit a dma_addr_t.
- *	For testing, with CONFIG_DMA_CUSTOM_OPS_TESTING only.
+ * struct dma_custom_config - options of dma_custom_attach()
+ * @mmap: How buffers are mapped into user space.
+ * @bus_offset: Offset in bytes that is added to a physical address to form the DMA
+ *	address.  It must be a multiple of PAGE_SIZE, and the end of RAM plus the
+ *	offset must fit a dma_addr_t.  A value other than 0 is for testing and needs
+ *	CONFIG_DMA_CUSTOM_OPS_TESTING.
  *
- * All zero is the default: DMA_CUSTOM_MMAP_PAGES, bus address equal to the
- * physical address unless firmware described a translation.
+ * The default is all zero: DMA_CUSTOM_MMAP_PAGES, and the DMA addresses that the
+ * device has without the provider.
  */
 struct dma_custom_config {
 	enum dma_custom_mmap	mmap;

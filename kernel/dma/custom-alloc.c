@@ -62,10 +62,10 @@ gfp_t dma_custom_quiet(size_t size, gfp_t gfp)
 
 void dma_custom_report(struct device *dev, size_t size, gfp_t gfp, bool direct)
 {
-	const char *why = "no memory in one piece that the device can reach";
+	const char *why = "no contiguous memory within the device's DMA mask";
 
 	if (use_dma_iommu(dev))
-		why = "no memory, or no DMA addresses";
+		why = "no memory or no IOVA space";
 	if ((gfp & __GFP_NOWARN) || dma_custom_quiet(size, gfp) == gfp)
 		return;
 	if (direct && use_dma_iommu(dev))
@@ -74,11 +74,12 @@ void dma_custom_report(struct device *dev, size_t size, gfp_t gfp, bool direct)
 		why = "dma-direct has no memory for this device";
 	else if (get_order(size) > MAX_PAGE_ORDER &&
 		 !IS_ENABLED(CONFIG_CONTIG_ALLOC))
-		why = "above the largest block, and no CONFIG_CONTIG_ALLOC";
+		why = "a buffer of this size needs CONFIG_CONTIG_ALLOC";
 	else if (get_order(size) > MAX_PAGE_ORDER &&
 		 !gfpflags_allow_blocking(gfp))
-		why = "above the largest block, and may not sleep";
-	dev_err_ratelimited(dev, "no DMA buffer of %zu bytes: %s\n", size, why);
+		why = "a buffer of this size needs a GFP mask that allows sleeping";
+	dev_err_ratelimited(dev, "cannot allocate %zu-byte DMA buffer: %s\n",
+			    size, why);
 }
 
 static void *dma_custom_vmap(struct device *dev, struct dma_custom_buffer *buf,

@@ -61,7 +61,7 @@ static const struct kernel_param_ops dma_custom_names_ops = {
 };
 
 module_param_cb(attach, &dma_custom_names_ops, NULL, 0644);
-MODULE_PARM_DESC(attach, "Names of devices or drivers that get the custom DMA ops when bound, with wildcards, separated by commas");
+MODULE_PARM_DESC(attach, "comma-separated names of devices or drivers that get the custom DMA ops when bound; wildcards are allowed");
 
 static bool dma_custom_is_listed(struct device *dev)
 {
@@ -90,7 +90,7 @@ bool dma_custom_stay(struct dma_custom *dc)
 {
 	if (!dc->by_name || dc->stayed || !dma_custom_has_buffers(dc))
 		return false;
-	dev_info(dc->dev, "driver left DMA buffers allocated, custom DMA ops stay\n");
+	dev_info(dc->dev, "driver left DMA buffers allocated, custom DMA ops stay attached\n");
 	/* The device may go before they are freed. */
 	dma_custom_debugfs_remove(dc);
 	dc->stayed = true;
@@ -149,9 +149,9 @@ static int dma_custom_bus_notify(struct notifier_block *nb,
 	if (!ret)
 		dev_info(dev, "custom DMA ops attached\n");
 	else if (ret == -EBUSY)
-		dev_info(dev, "has DMA ops, no custom ones attached\n");
+		dev_info(dev, "custom DMA ops not attached: the device has DMA ops already\n");
 	else
-		dev_warn(dev, "no custom DMA ops attached: %pe\n",
+		dev_warn(dev, "cannot attach custom DMA ops: %pe\n",
 			 ERR_PTR(ret));
 	return NOTIFY_OK;
 }

@@ -196,7 +196,7 @@ struct dma_custom_buffer *dma_custom_buffer_remove(struct dma_custom *dc,
 	spin_unlock_irqrestore(&dc->lock, flags);
 
 	if (!buf)
-		dev_WARN(dc->dev, "freeing %zu bytes at %pad, which is no live DMA buffer\n",
+		dev_WARN(dc->dev, "freeing %zu bytes at %pad, which is not a live DMA buffer\n",
 			 size, &dma_addr);
 	return buf;
 }

@@ -29,7 +29,7 @@ static const char * const dma_custom_mmap_names[] = {
 
 /*
  * A buffer is copied while it cannot go away, so that the reader holds nothing.
- * A position is a bus page number plus one; zero is the line of headings.
+ * A position is a DMA page number plus one; zero is the header line.
  */
 struct dma_custom_buffers_iter {
 	struct dma_custom		*dc;
@@ -82,7 +82,7 @@ static int dma_custom_buffers_show(struct seq_file *m, void *v)
 	enum dma_custom_mmap mode;
 
 	if (v == SEQ_START_TOKEN) {
-		seq_puts(m, "bus_address size source mode mapped\n");
+		seq_puts(m, "dma_address size source mode mapped\n");
 		return 0;
 	}
 	mode = dma_custom_mmap_mode(iter->dc, buf);

@@ -188,23 +188,24 @@ int dma_custom_mmap_page_buffer(struct device *dev, struct vm_area_struct *vma,
 
 #ifdef CONFIG_MMU
 /**
- * dma_custom_get_unmapped_area - find an address that suits huge entries
- * @file: the file to be mapped
- * @addr: where user space wants it, 0 if it does not care
- * @len: bytes
- * @pgoff: first page of the buffer that is to be mapped
- * @flags: MAP_FIXED and others
+ * dma_custom_get_unmapped_area - find an address for huge page table entries
+ * @file: the file to map
+ * @addr: the address that user space asks for, or 0
+ * @len: the length in bytes
+ * @pgoff: the offset of the mapping from the start of the buffer, in pages
+ * @flags: the flags of mmap(), such as MAP_FIXED
  *
- * A huge entry maps a part of the buffer only if that is aligned in memory, as
- * buffers of PMD_SIZE and more are, and at the same offset from such a boundary
- * in user space.  This is for the driver's ->get_unmapped_area, which can be just
- * this function if page 0 of the file is page 0 of the buffer, or another
- * multiple of PMD_SIZE is.
+ * A huge page table entry needs the same alignment to PMD_SIZE in physical memory
+ * and in user space.  Buffers of PMD_SIZE and more are aligned in memory; this
+ * function finds an address that is aligned in user space.  A driver sets it as the
+ * ->get_unmapped_area of its file operations if the start of the buffer is at a
+ * multiple of PMD_SIZE in the file.  Otherwise the driver's own function calls this
+ * one with a suitable @pgoff.
  *
  * Context: Process context, may sleep.
  *
- * Return: the address, or what mm_get_unmapped_area() says, such as -ENOMEM if
- * there is no room.
+ * Return: the address, or an error of mm_get_unmapped_area(), such as -ENOMEM if the
+ * address space of the process has no free range.
  */
 unsigned long dma_custom_get_unmapped_area(struct file *file,
 					   unsigned long addr,

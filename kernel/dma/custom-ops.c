@@ -13,7 +13,7 @@
 #include "custom.h"
 #include "direct.h"
 
-/* What each device gets a copy of. */
+/* Each device gets a copy of this. */
 static const struct dma_custom dma_custom_initial = {
 	.ops = {
 		.alloc			= dma_custom_alloc,
@@ -63,30 +63,32 @@ static int dma_custom_check_config(struct device *dev,
 }
 
 /**
- * dma_custom_attach - give a device the custom DMA ops
+ * dma_custom_attach - attach the custom DMA ops to a device
  * @dev: the device
- * @cfg: what to choose, NULL for the defaults
+ * @cfg: the options, or NULL for the defaults
  *
- * From here on the DMA API calls on @dev come to the provider.  Attach before
- * the first of them, and detach after the last: memory allocated or mapped
- * before attaching may not be freed or unmapped while attached, nor the other
- * way round.
+ * After this call the provider handles the DMA API calls on @dev.  Attach before
+ * the first DMA API call that allocates or maps memory, and detach after the last
+ * one.  Memory that was allocated or mapped before attaching must be freed or
+ * unmapped before attaching; memory that was allocated or mapped while attached,
+ * before detaching.
  *
- * Context: Process context, may sleep.  The caller makes sure that nothing else
- * uses the DMA API on @dev meanwhile, as a driver's probe does.
+ * Context: Process context, may sleep.  The caller ensures that no other code uses
+ * the DMA API on @dev at the same time.  A driver's probe function does.
  *
- * Return: 0, or
- * * -EINVAL if @dev has no DMA mask, if the mapping mode is unknown, or if the
- *   bus offset is not a multiple of PAGE_SIZE, moves RAM out of the range of
- *   a dma_addr_t, or is asked for behind an IOMMU;
+ * Return:
+ * * 0 on success;
+ * * -EINVAL if @dev has no DMA mask; if the mapping mode is unknown; or if
+ *   &dma_custom_config.bus_offset is not a multiple of PAGE_SIZE, moves RAM out of
+ *   the range of a dma_addr_t, or is not 0 for a device behind an IOMMU;
  * * -EBUSY if @dev has DMA ops already;
- * * -EOPNOTSUPP if a bus offset is asked for without
- *   CONFIG_DMA_CUSTOM_OPS_TESTING, on an architecture with its own phys_to_dma()
- *   or on a device whose DMA ranges firmware described, or if the kernel was built
- *   without CONFIG_DMA_CUSTOM_OPS;
- * * -ENOMEM if there is no memory for the bookkeeping.
+ * * -EOPNOTSUPP if the kernel was built without CONFIG_DMA_CUSTOM_OPS; or if
+ *   &dma_custom_config.bus_offset is not 0 and the kernel was built without
+ *   CONFIG_DMA_CUSTOM_OPS_TESTING, the architecture has its own phys_to_dma(), or
+ *   firmware describes the DMA ranges of @dev;
+ * * -ENOMEM if the state of the provider cannot be allocated.
  *
- * After an error @dev is as it was.
+ * After an error @dev is unchanged.
  */
 int dma_custom_attach(struct device *dev, const struct dma_custom_config *cfg)
 {
@@ -131,7 +133,7 @@ static void dma_custom_destroy(struct dma_custom *dc)
 	unsigned long leaked;
 
 	dma_custom_debugfs_remove(dc);
-	/* The ops may be somebody else's by now. */
+	/* Another provider may have replaced the ops. */
 	if (get_dma_ops(dev) == &dc->ops)
 		set_dma_ops(dev, NULL);
 
@@ -158,16 +160,19 @@ void dma_custom_devm_detach(void *data)
 }
 
 /**
- * dma_custom_detach - give a device back to the DMA ops it had
- * @dev: the device; nothing happens if the provider is not attached to it
+ * dma_custom_detach - detach the custom DMA ops from a device
+ * @dev: the device
  *
- * The driver has to have freed its buffers.  Those that it has not are counted
- * in one error message and leaked: the device may still be writing to them.
+ * The call has no effect if the provider is not attached to @dev, or if other code
+ * has replaced the provider's DMA ops.
  *
- * Context: Process context, may sleep.  The caller makes sure that nothing else
- * uses the DMA API meanwhile on @dev, nor after it on a child that a bus gave a copy
- * of the dma_ops of @dev.  If somebody else has put other dma_ops in the place of the
- * provider's, nothing happens, either.
+ * The driver must have freed all buffers before.  If it has not, the provider logs
+ * their number as an error and leaks their memory, because the device may still
+ * write to it.
+ *
+ * Context: Process context, may sleep.  The caller ensures that no other code uses
+ * the DMA API on @dev at the same time, and that no code uses it later on a child
+ * device that inherited the DMA ops of @dev from its bus.
  */
 void dma_custom_detach(struct device *dev)
 {
@@ -181,17 +186,18 @@ void dma_custom_detach(struct device *dev)
 EXPORT_SYMBOL_GPL(dma_custom_detach);
 
 /**
- * devm_dma_custom_attach - give a device the custom DMA ops until unbind
+ * devm_dma_custom_attach - attach the custom DMA ops until the driver is unbound
  * @dev: the device
- * @cfg: what to choose, NULL for the defaults
+ * @cfg: the options, or NULL for the defaults
  *
- * dma_custom_attach() with dma_custom_detach() done when the driver is unbound
- * from @dev.  Managed resources go in reverse order, so buffers that were
- * allocated with dmam_alloc_attrs() after this call are freed before.
+ * A managed dma_custom_attach(): the driver core calls dma_custom_detach() when the
+ * driver is unbound from @dev.  Managed resources are released in reverse order.
+ * Buffers that dmam_alloc_attrs() allocated after this call are therefore freed
+ * before the provider is detached.
  *
- * Context: Process context, may sleep.  To be called from the driver's probe.
+ * Context: Process context, may sleep.  Call it in the driver's probe function.
  *
- * Return: as dma_custom_attach().
+ * Return: see dma_custom_attach().
  */
 int devm_dma_custom_attach(struct device *dev,
 			   const struct dma_custom_config *cfg)
@@ -206,13 +212,12 @@ int devm_dma_custom_attach(struct device *dev,
 EXPORT_SYMBOL_GPL(devm_dma_custom_attach);
 
 /**
- * dma_custom_attached - is the provider attached to a device?
+ * dma_custom_attached - test whether the custom DMA ops are attached to a device
  * @dev: the device
  *
- * Context: Any context.  The answer holds for as long as the caller keeps
- * attach and detach away.
+ * Context: Any context.  The caller prevents attaching and detaching at the same time.
  *
- * Return: true if DMA API calls on @dev come to the provider.
+ * Return: true if the provider is attached to @dev.
  */
 bool dma_custom_attached(struct device *dev)
 {

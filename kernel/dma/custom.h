@@ -30,7 +30,7 @@ enum dma_custom_fault {
  * @mmap: How buffers are mapped into user space.
  * @range_map: The translation that attach gave the device, NULL if none.
  * @lock: Protects @buffers.
- * @buffers: Live buffers by bus address.
+ * @buffers: Live buffers by DMA address.
  * @by_name: Attached by name.
  * @stayed: Still there, as the last driver left buffers.
  * @faults: When an operation is made to fail.
@@ -74,7 +74,7 @@ struct dma_custom_piece {
  * @ref: One for the driver, until it frees the buffer, and one for whoever is looking
  *	at it.
  * @leaked: The driver never freed it, so the pages are not to be reused.
- * @dma_addr: Bus address of the first byte.
+ * @dma_addr: DMA address of the first byte.
  * @size: Bytes held, a multiple of PAGE_SIZE.
  * @cpu_addr: What dma_alloc_attrs() or dma_alloc_pages() returned.
  * @page: First of the pages.  Each folio of PMD_SIZE, and each page that is in

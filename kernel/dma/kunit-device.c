@@ -355,7 +355,7 @@ static void kunit_dma_finish(void *data)
 	set_dma_ops(dev, NULL);
 	list_for_each_entry_safe(region, next, &kd->regions, list) {
 		KUNIT_FAIL(kd->test,
-			   "%s: a %s of %zu bytes at bus address %pad, %s, was left behind",
+			   "%s: a %s of %zu bytes at DMA address %pad, %s, was left behind",
 			   dev_name(dev), kunit_dma_kinds[region->kind],
 			   region->size, &region->dma_addr,
 			   kunit_dma_directions[region->dir]);
@@ -523,7 +523,7 @@ static int kunit_dma_access(struct device *dev, dma_addr_t dma_addr, void *data,
 /**
  * kunit_dma_read() - read memory as the device does
  * @dev: A device from kunit_dma_device_register().
- * @dma_addr: Bus address.
+ * @dma_addr: DMA address.
  * @data: Where the bytes go.
  * @size: How many, all of them in one buffer or mapping.
  *
@@ -542,7 +542,7 @@ EXPORT_SYMBOL_GPL(kunit_dma_read);
 /**
  * kunit_dma_write() - write memory as the device does
  * @dev: A device from kunit_dma_device_register().
- * @dma_addr: Bus address.
+ * @dma_addr: DMA address.
  * @data: The bytes.
  * @size: How many, all of them in one buffer or mapping.
  *

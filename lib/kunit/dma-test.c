@@ -62,7 +62,7 @@ static struct device *device_with_offset(struct kunit *test,
 	static const struct kunit_dma_config cfg = { .bus_offset = SZ_1G };
 
 	if (IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA))
-		kunit_skip(test, "the architecture translates bus addresses");
+		kunit_skip(test, "the architecture translates DMA addresses");
 	return device_of(test, owner, &cfg);
 }
 
@@ -247,7 +247,7 @@ static void buffer_left_behind_fails(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, get_dma_ops(dev)->alloc(dev, 12345,
 							    &dma_addr,
 							    GFP_KERNEL, 0));
-	expect_left(test, fake, "a buffer of 12345 bytes at bus address ");
+	expect_left(test, fake, "a buffer of 12345 bytes at DMA address ");
 }
 
 static void pages_left_behind_fail(struct kunit *test)
@@ -271,7 +271,7 @@ static void mapping_left_behind_fails(struct kunit *test)
 
 	get_dma_ops(dev)->map_phys(dev, virt_to_phys(memory(test)), 200,
 				   DMA_FROM_DEVICE, 0);
-	expect_left(test, fake, "a mapping of 200 bytes at bus address ");
+	expect_left(test, fake, "a mapping of 200 bytes at DMA address ");
 }
 
 static void scatterlist_left_behind_fails(struct kunit *test)
@@ -284,7 +284,7 @@ static void scatterlist_left_behind_fails(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 1, get_dma_ops(dev)->map_sg(dev, &sg, 1,
 							  DMA_TO_DEVICE, 0));
 	expect_left(test, fake,
-		    "a mapping of a scatterlist entry of 100 bytes at bus address ");
+		    "a mapping of a scatterlist entry of 100 bytes at DMA address ");
 }
 
 /* Nothing left, not even bounce buffers or pages, and no second report. */

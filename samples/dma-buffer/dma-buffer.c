@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A large DMA buffer that user space can map: all that a driver has to do for it.
+ * A large DMA buffer that user space can map, and all that a driver does for it.
  *
- * The four steps in dma_buffer_probe() are those of a real driver.  The device here
- * is none: nothing does DMA to the buffer but the programs that map /dev/dma-buffer.
+ * A real driver takes the same four steps as dma_buffer_probe().  This device does no
+ * DMA: only the programs that map /dev/dma-buffer access the buffer.
  */
 #include <linux/dma-custom-ops.h>
 #include <linux/dma-mapping.h>
@@ -15,11 +15,11 @@
 
 static unsigned long size = SZ_64M;
 module_param(size, ulong, 0444);
-MODULE_PARM_DESC(size, "bytes of the buffer (default: 64 MiB)");
+MODULE_PARM_DESC(size, "size of the buffer in bytes (default: 64 MiB)");
 
 static char *mode = "huge";
 module_param(mode, charp, 0444);
-MODULE_PARM_DESC(mode, "how it is mapped: pages, pfn or huge (default)");
+MODULE_PARM_DESC(mode, "mapping mode: pages, pfn or huge (default)");
 
 static const char * const modes[] = {
 	[DMA_CUSTOM_MMAP_PAGES]	= "pages",
@@ -27,12 +27,12 @@ static const char * const modes[] = {
 	[DMA_CUSTOM_MMAP_HUGE]	= "huge",
 };
 
-/* There is one device.  It cannot be unbound, and open files keep the module. */
+/* The only device.  It cannot be unbound, and an open file pins the module. */
 static struct device *dma_buffer_dev;
 static void *cpu_addr;
 static dma_addr_t dma_addr;
 
-/* The mapping keeps what it needs: there is nothing to do at munmap(). */
+/* The mapping holds references on the memory, so munmap() needs no handler. */
 static int dma_buffer_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	return dma_mmap_attrs(dma_buffer_dev, vma, cpu_addr, dma_addr, size, 0);
@@ -41,7 +41,7 @@ static int dma_buffer_mmap(struct file *file, struct vm_area_struct *vma)
 static const struct file_operations dma_buffer_fops = {
 	.owner			= THIS_MODULE,
 	.mmap			= dma_buffer_mmap,
-	/* An address that huge page table entries fit. */
+	/* Chooses an address that is aligned for huge page table entries. */
 	.get_unmapped_area	= dma_custom_get_unmapped_area,
 };
 
@@ -58,26 +58,26 @@ static int dma_buffer_probe(struct platform_device *pdev)
 	int ret = match_string(modes, ARRAY_SIZE(modes), mode);
 
 	if (ret < 0)
-		return dev_err_probe(dev, ret, "there is no mode=%s\n", mode);
+		return dev_err_probe(dev, ret, "unknown mode=%s\n", mode);
 	config.mmap = ret;
 
-	/* 1. Which addresses the device can reach: memory has to be below that. */
+	/* 1. Set the DMA mask: the addresses that the device can reach. */
 	ret = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
 	if (ret)
 		return ret;
 
-	/* 2. Before the first buffer, as the provider must have allocated them all. */
+	/* 2. Attach the provider, before the first allocation. */
 	ret = devm_dma_custom_attach(dev, &config);
 	if (ret)
-		return dev_err_probe(dev, ret, "no custom DMA ops\n");
+		return dev_err_probe(dev, ret, "cannot attach the custom DMA ops\n");
 
-	/* 3. Any size: zeroed, in one piece, and freed before the provider goes. */
+	/* 3. Allocate: any size, zeroed, contiguous, freed before the detach. */
 	cpu_addr = dmam_alloc_attrs(dev, size, &dma_addr, GFP_KERNEL, 0);
 	if (!cpu_addr)
 		return -ENOMEM;
 	dev_info(dev, "%lu bytes at DMA address %pad\n", size, &dma_addr);
 
-	/* 4. At last, as programs may open and map it from here on. */
+	/* 4. Register the device node last: from now on programs can map it. */
 	dma_buffer_dev = dev;
 	return misc_register(&dma_buffer_misc);
 }

@@ -3,7 +3,7 @@
  * DMA demo device: the engine.
  *
  * This file plays the hardware, which is why it includes what a driver has no business
- * with.  It knows bus addresses only, refuses those that it was not granted, and has its
+ * with.  It knows DMA addresses only, refuses those that it was not granted, and has its
  * own view of memory: if it is not cache coherent, it does not see the CPU's caches.
  */
 #include <linux/cc_platform.h>
@@ -22,7 +22,7 @@
 /* How much is between the two sides of a transfer, at most. */
 #define FIFO_SIZE	SZ_16K
 
-/* The page at a bus address, and where in it, or NULL if there is no memory. */
+/* The page at a DMA address, and where in it, or NULL if there is no memory. */
 static struct page *engine_page(struct device *dev, dma_addr_t addr, size_t *offset)
 {
 	phys_addr_t phys;

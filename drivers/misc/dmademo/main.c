@@ -19,23 +19,23 @@
 static char *ways[MAX_DEVICES] = { "pages" };
 static unsigned int nr_ways = 1;
 module_param_array_named(mmap, ways, charp, &nr_ways, 0444);
-MODULE_PARM_DESC(mmap, "how buffers are mapped: pages (default), pfn or huge; in a list, one for each device");
+MODULE_PARM_DESC(mmap, "mapping strategy per device: pages (default), pfn or huge; additional devices use the last one");
 
 static int devices = -1;
 module_param(devices, int, 0444);
-MODULE_PARM_DESC(devices, "how many devices there are besides those of the device tree, up to 16 (default: one for each in mmap=)");
+MODULE_PARM_DESC(devices, "number of devices in addition to those of the device tree, up to 16 (default: one per entry of mmap=)");
 
 static unsigned long buffer_size;
 module_param(buffer_size, ulong, 0444);
-MODULE_PARM_DESC(buffer_size, "bytes of a buffer that each device has of its own, at offset 0 (default: none)");
+MODULE_PARM_DESC(buffer_size, "size of a buffer that each device allocates when it is probed, in bytes (default: none)");
 
 static unsigned long long bus_offset;
 module_param(bus_offset, ullong, 0444);
-MODULE_PARM_DESC(bus_offset, "bus address less physical address, in bytes (default 0)");
+MODULE_PARM_DESC(bus_offset, "offset added to a physical address to form the DMA address, in bytes (default 0)");
 
 static unsigned long long max_device_bytes;
 module_param(max_device_bytes, ullong, 0444);
-MODULE_PARM_DESC(max_device_bytes, "what the buffers of a device may hold, in bytes (default: three quarters of memory)");
+MODULE_PARM_DESC(max_device_bytes, "upper limit for all buffers of one device, in bytes (default: three quarters of memory)");
 
 static const char * const modes[] = {
 	[DMA_CUSTOM_MMAP_PAGES]	= "pages",
@@ -54,32 +54,32 @@ static int dmademo_init_memory(struct device *dev)
 		return 0;
 	ret = devm_of_reserved_mem_device_init(dev);
 	if (ret)
-		return dev_err_probe(dev, ret, "no memory-region\n");
+		return dev_err_probe(dev, ret, "cannot use memory-region\n");
 #ifdef CONFIG_DMA_CMA
 	if (dev->cma_area)
 		return 0;
 #endif
-	return dev_err_probe(dev, -EINVAL, "memory-region is no reusable shared-dma-pool\n");
+	return dev_err_probe(dev, -EINVAL, "memory-region must be a reusable shared-dma-pool\n");
 }
 
 static int dmademo_attach(struct dmademo *dd, const char *name)
 {
 	struct device *dev = dd->dev;
-	/* Firmware says what the bus does to addresses, if it is asked. */
+	/* For a device-tree device, dma-ranges describe the translation. */
 	struct dma_custom_config config = { .bus_offset = dev_of_node(dev) ? 0 : bus_offset };
 	int ret = match_string(modes, ARRAY_SIZE(modes), name);
 
 	if (ret < 0 && IS_ENABLED(CONFIG_DMADEMO_BENCH))
 		dd->way = dmademo_bench_way(name);
 	if (ret < 0 && !dd->way)
-		return dev_err_probe(dev, ret, "there is no way mmap=%s to map buffers\n", name);
+		return dev_err_probe(dev, ret, "unknown mapping strategy mmap=%s\n", name);
 	dd->mode = dd->way ? DMA_CUSTOM_MMAP_PFN : ret;
 	config.mmap = dd->mode;
 	if (dd->way && config.bus_offset)
-		return dev_err_probe(dev, -EINVAL, "mmap=%s knows no bus_offset\n", name);
+		return dev_err_probe(dev, -EINVAL, "mmap=%s does not support bus_offset\n", name);
 	ret = dd->way ? 0 : devm_dma_custom_attach(dev, &config);
 	if (ret)
-		return dev_err_probe(dev, ret, "no custom DMA ops\n");
+		return dev_err_probe(dev, ret, "cannot attach the custom DMA ops\n");
 	return 0;
 }
 
@@ -106,7 +106,7 @@ static int dmademo_init_device(struct dmademo *dd)
 	dma_set_max_seg_size(dev, UINT_MAX);
 	ret = dmademo_engine_init(&dd->engine, dev);
 	if (ret)
-		return dev_err_probe(dev, ret, "no engine\n");
+		return dev_err_probe(dev, ret, "cannot start the DMA engine\n");
 	ret = devm_request_irq(dev, dd->engine.irq, dmademo_irq, 0, dev_name(dev), dd);
 	if (ret)
 		return ret;
@@ -114,7 +114,8 @@ static int dmademo_init_device(struct dmademo *dd)
 	if (bytes)
 		dd->buffer = dmademo_buffer_alloc(dd, bytes, 0);
 	if (IS_ERR(dd->buffer))
-		return dev_err_probe(dev, PTR_ERR(dd->buffer), "no buffer of %llu bytes\n", bytes);
+		return dev_err_probe(dev, PTR_ERR(dd->buffer),
+				     "cannot allocate a buffer of %llu bytes\n", bytes);
 	return 0;
 }
 

@@ -2,14 +2,14 @@
 /*
  * User API of the DMA demo device, /dev/dmademoN.
  *
- * All offsets and lengths are in bytes, of any alignment unless it says otherwise.
- * Unknown flags, and reserved members that are not 0, are -EINVAL.  All calls may fail
- * with -EFAULT if the structure cannot be read or written, with -ENOMEM, and with
- * -ENODEV once the driver is unbound; then nothing has changed, but for what a
- * transfer wrote before it failed.  An unknown ioctl is -ENOTTY.
+ * All offsets and lengths are in bytes and need no alignment unless stated otherwise.
+ * Unknown flags and nonzero reserved members fail with EINVAL.  Every call fails with
+ * EFAULT if the structure cannot be read or written, with ENOMEM, and with ENODEV after
+ * the driver was unbound.  A failed call has no effect, except that a transfer may
+ * have written a part of its data.  An unknown ioctl fails with ENOTTY.
  *
- * A handle names a buffer of the open file that it was given to.  Handle 0 is the
- * buffer that the device may have of its own, at offset 0 for mmap().
+ * A handle identifies a buffer of one open file.  Handle 0 is the buffer that the
+ * device allocated when it was probed, if any.  Its offset for mmap() is 0.
  */
 #ifndef _UAPI_LINUX_DMADEMO_H
 #define _UAPI_LINUX_DMADEMO_H
@@ -18,43 +18,44 @@
 #include <linux/types.h>
 
 /* dmademo_info.mmap_mode: how dma_mmap_attrs() maps a buffer */
-#define DMADEMO_MMAP_PAGES	0 /* by page references */
-#define DMADEMO_MMAP_PFN	1 /* by page frame numbers */
-#define DMADEMO_MMAP_HUGE	2 /* by huge page table entries, with references */
+#define DMADEMO_MMAP_PAGES	0 /* refcounted mapping */
+#define DMADEMO_MMAP_PFN	1 /* PFN mapping */
+#define DMADEMO_MMAP_HUGE	2 /* refcounted mapping with huge page table entries */
 
 /* dmademo_info.flags */
-#define DMADEMO_INFO_COHERENT	(1U << 0) /* the device sees the CPU's caches */
+#define DMADEMO_INFO_COHERENT	(1U << 0) /* the device is cache coherent */
 
-/* DMADEMO_IOC_INFO, what the device can do: all output */
+/* DMADEMO_IOC_INFO, get the properties of the device: all members are output */
 struct dmademo_info {
-	__aligned_u64 max_bytes;	/* of a buffer or a transfer */
-	__aligned_u64 max_device_bytes;	/* of all buffers of the device */
-	__aligned_u64 dma_mask;		/* what it can reach, as a bit mask */
-	__aligned_u64 buffer_bytes;	/* of its own buffer, or 0 */
+	__aligned_u64 max_bytes;	/* largest buffer or transfer */
+	__aligned_u64 max_device_bytes;	/* limit for all buffers of the device */
+	__aligned_u64 dma_mask;		/* DMA mask of the device */
+	__aligned_u64 buffer_bytes;	/* size of buffer 0, or 0 */
 	__u32 mmap_mode;		/* DMADEMO_MMAP_* */
 	__u32 flags;			/* DMADEMO_INFO_*, ORed together */
-	__u32 max_buffers;		/* of a file at a time */
+	__u32 max_buffers;		/* limit for one open file */
 	__u32 __reserved;
 };
 
 /* dmademo_alloc.flags; the first two exclude each other */
 #define DMADEMO_ALLOC_CACHED		(1U << 0) /* dma_alloc_pages(); needs SYNC */
 #define DMADEMO_ALLOC_WRITE_COMBINE	(1U << 1) /* DMA_ATTR_WRITE_COMBINE */
-#define DMADEMO_ALLOC_BUS_ADDR		(1U << 2) /* say it; takes CAP_SYS_RAWIO */
+#define DMADEMO_ALLOC_BUS_ADDR		(1U << 2) /* return bus_addr; needs CAP_SYS_RAWIO */
 
 /**
  * struct dmademo_alloc - DMADEMO_IOC_ALLOC, allocate a zeroed DMA buffer
- * @bytes: In: 1 to dmademo_info.max_bytes.  Out: what it holds, whole pages.
- * @mmap_offset: Out: offset of its first byte for mmap() of this file.
- * @bus_addr: Out: its address for the device, with DMADEMO_ALLOC_BUS_ADDR, or 0.
+ * @bytes: In: requested size, 1 to dmademo_info.max_bytes.  Out: allocated size, which
+ *	is a multiple of the page size.
+ * @mmap_offset: Out: offset of the buffer for mmap() of this file.
+ * @bus_addr: Out: DMA address with DMADEMO_ALLOC_BUS_ADDR, otherwise 0.
  * @flags: In: DMADEMO_ALLOC_*, ORed together.
- * @handle: Out: its name in other calls, 1 to dmademo_info.max_buffers.
+ * @handle: Out: handle of the buffer, 1 to dmademo_info.max_buffers.
  *
- * It is charged to the caller's memory cgroup, and to the device for as long as a
- * mapping or a dma-buf has its memory.
+ * The memory is charged to the caller's memory cgroup.  It also counts against
+ * dmademo_info.max_device_bytes, until the last mapping and the last dma-buf of the
+ * buffer are gone.
  *
- * Errors: -EINVAL; -EPERM; -EDQUOT if the device has no bytes left; -ENOSPC if the
- * file has no handle left; -ENOMEM if there is no such memory.
+ * Errors: EINVAL, EPERM, EDQUOT, ENOSPC, ENOMEM.
  */
 struct dmademo_alloc {
 	__aligned_u64 bytes;
@@ -65,8 +66,8 @@ struct dmademo_alloc {
 };
 
 /*
- * DMADEMO_IOC_FREE, free a buffer.  What is mapped stays mapped and keeps its memory,
- * and so does a dma-buf.  Errors: -ENOENT; -EBUSY, see CONFIG_DMADEMO_BENCH.
+ * DMADEMO_IOC_FREE, free a buffer.  Mappings and dma-bufs of the buffer stay valid and
+ * keep its memory.  Errors: EINVAL, ENOENT, EBUSY.
  */
 struct dmademo_free {
 	__u32 handle;		/* in: the buffer, not 0 */
@@ -75,31 +76,30 @@ struct dmademo_free {
 
 /* dmademo_run.op */
 #define DMADEMO_OP_COPY		0 /* from src to dst */
-#define DMADEMO_OP_FILL		1 /* dst with value, 0 to 255 */
-#define DMADEMO_OP_CRC32	2 /* value becomes that of src (IEEE 802.3) */
+#define DMADEMO_OP_FILL		1 /* fill dst with the byte value */
+#define DMADEMO_OP_CRC32	2 /* store the CRC-32 (IEEE 802.3) of src in value */
 
-/* dmademo_run.flags: the offset is an address in user memory, and the handle 0 */
+/* dmademo_run.flags: the offset is an address in user memory, and the handle is 0 */
 #define DMADEMO_RUN_SRC_USER	(1U << 0)
 #define DMADEMO_RUN_DST_USER	(1U << 1)
 
 /**
- * struct dmademo_run - DMADEMO_IOC_RUN, have the device make a transfer, and wait
+ * struct dmademo_run - DMADEMO_IOC_RUN, start a transfer and wait for its end
  * @op: In: DMADEMO_OP_*.
  * @flags: In: DMADEMO_RUN_*, ORed together.
  * @src: In: handle of the buffer to read.
  * @dst: In: handle of the buffer to write.
  * @src_offset: In: first byte to read.
  * @dst_offset: In: first byte to write.
- * @length: In: 1 to dmademo_info.max_bytes; not past the end of a buffer.
- * @value: In: for DMADEMO_OP_FILL, else 0.  Out: of DMADEMO_OP_CRC32.
+ * @length: In: number of bytes, 1 to dmademo_info.max_bytes.
+ * @value: In: 0 to 255 for DMADEMO_OP_FILL, otherwise 0.  Out: result of
+ *	DMADEMO_OP_CRC32.
  * @__reserved: In: 0.
  *
- * Members of a side that @op has not are 0.  User memory counts against
- * RLIMIT_MEMLOCK meanwhile.
+ * Members that @op does not use must be 0.  User memory counts against
+ * RLIMIT_MEMLOCK during the transfer.
  *
- * Errors: -EINVAL, also if the two sides overlap; -ENOENT; -ERANGE past the end of a
- * buffer; -EFAULT for user memory that cannot be pinned; -EIO for a bus error; -EINTR
- * if the caller is being killed.
+ * Errors: EINVAL, ENOENT, ERANGE, EFAULT, EIO, EINTR, ENOMEM.
  */
 struct dmademo_run {
 	__u32 op;
@@ -113,15 +113,15 @@ struct dmademo_run {
 	__u32 __reserved;
 };
 
-/* dmademo_sync.flags: to whom, and which way data goes or went, one or both */
+/* dmademo_sync.flags: one of the first two, and one or both of the last two */
 #define DMADEMO_SYNC_FOR_CPU		(1U << 0)
 #define DMADEMO_SYNC_FOR_DEVICE		(1U << 1)
 #define DMADEMO_SYNC_TO_DEVICE		(1U << 2)
 #define DMADEMO_SYNC_FROM_DEVICE	(1U << 3)
 
 /*
- * DMADEMO_IOC_SYNC, hand over a part of a cached buffer; does nothing for others.
- * Errors: -EINVAL; -ENOENT; -ERANGE past the end.
+ * DMADEMO_IOC_SYNC, sync a part of a cached buffer for the CPU or for the device.  The
+ * call has no effect on other buffers.  Errors: EINVAL, ENOENT, ERANGE.
  */
 struct dmademo_sync {
 	__u32 handle;		/* in: the buffer */
@@ -131,9 +131,9 @@ struct dmademo_sync {
 };
 
 /*
- * DMADEMO_IOC_EXPORT, make a buffer a dma-buf.  What the device does to it is done when
- * DMADEMO_IOC_RUN returns.  Errors: -ENOENT; -EOPNOTSUPP if the CPU does not cache it;
- * -EMFILE; -ENFILE.
+ * DMADEMO_IOC_EXPORT, export a buffer as a dma-buf.  The dma-buf needs no fences: each
+ * transfer is complete when DMADEMO_IOC_RUN returns.  Errors: ENOENT, EOPNOTSUPP,
+ * EMFILE, ENFILE.
  */
 struct dmademo_export {
 	__u32 handle;	/* in: the buffer */

@@ -217,7 +217,7 @@ static void alloc_is_aligned(struct kunit *test)
 						size_param(test)));
 }
 
-/* What is written at the kernel address arrives at the bus address. */
+/* What is written at the kernel address arrives at the DMA address. */
 static void alloc_addresses_are_of_the_same_memory(struct kunit *test)
 {
 	struct custom_kunit_buffer *buf;
@@ -317,7 +317,7 @@ static void alloc_bus_offset_is_added(struct kunit *test)
 }
 
 /*
- * The last step fails: there is a buffer at that bus address.  It is where the one
+ * The last step fails: there is a buffer at that DMA address.  It is where the one
  * before was; the next is likely to be there too, but need not.
  */
 static void alloc_survives_a_failure_to_index(struct kunit *test)
@@ -583,7 +583,7 @@ static void alloc_does_not_cross_a_hole(struct kunit *test)
 	void *cpu_addr;
 
 	if (IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA) || !IS_ENABLED(CONFIG_64BIT))
-		kunit_skip(test, "no room for translated bus addresses");
+		kunit_skip(test, "no room for translated DMA addresses");
 	needs_large_buffers(test, SZ_64M);
 	buf = custom_kunit_alloc(test, dev, SZ_64M);
 	middle = buf->dma_addr + SZ_32M;
@@ -620,7 +620,7 @@ static void alloc_does_not_overlap_on_the_bus(struct kunit *test)
 	int i;
 
 	if (IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA) || !IS_ENABLED(CONFIG_64BIT))
-		kunit_skip(test, "no room for translated bus addresses");
+		kunit_skip(test, "no room for translated DMA addresses");
 	needs_large_buffers(test, SZ_64M);
 	map[0].size = SZ_1T;
 	map[0].dma_start = SZ_1T;

@@ -14,7 +14,7 @@
 
 #include "custom_kunit.h"
 
-#define HEADINGS "bus_address size source mode mapped\n"
+#define HEADINGS "dma_address size source mode mapped\n"
 
 static char *path_of(struct kunit *test, struct device *dev, const char *name)
 {

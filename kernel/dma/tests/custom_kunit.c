@@ -93,7 +93,7 @@ struct device *custom_kunit_attach(struct kunit *test, struct device *dev,
 	int ret;
 
 	if (cfg && cfg->bus_offset && IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA))
-		kunit_skip(test, "the architecture translates bus addresses");
+		kunit_skip(test, "the architecture translates DMA addresses");
 	if (cfg && cfg->bus_offset && !IS_ENABLED(CONFIG_DMA_CUSTOM_OPS_TESTING))
 		kunit_skip(test, "needs CONFIG_DMA_CUSTOM_OPS_TESTING");
 	KUNIT_ASSERT_EQ(test, 0, dma_custom_attach(dev, cfg));

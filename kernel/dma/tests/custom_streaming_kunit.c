@@ -33,7 +33,7 @@ static const struct dma_custom_config *offset_param(struct kunit *test)
 	return &((const struct offset_case *)test->param_value)->cfg;
 }
 
-/* Where a bus address is to be the one of the memory itself. */
+/* Where a DMA address is to be the one of the memory itself. */
 static struct device *direct_device_cfg(struct kunit *test,
 					const struct dma_custom_config *cfg)
 {
@@ -630,7 +630,7 @@ static void required_mask_covers_the_offset(struct kunit *test)
 	struct dma_custom_config cfg = { .bus_offset = mask + 1 };
 
 	if (mask >= (dma_addr_t)DMA_BIT_MASK(64) / 2)
-		kunit_skip(test, "RAM fills the bus address space");
+		kunit_skip(test, "RAM fills the DMA address space");
 	KUNIT_EXPECT_EQ(test, 2 * mask + 1,
 			dma_get_required_mask(custom_kunit_device(test, &cfg)));
 }

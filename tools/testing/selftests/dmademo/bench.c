@@ -584,7 +584,7 @@ static unsigned int find_methods(struct method *methods, unsigned int max,
 			;
 		if (i == nr)
 			errx(1,
-			     "there is no way %s to have buffers here, only the driver's (cat %s) and those of the heaps (ls /dev/dma_heap): heap_system, heap_cma",
+			     "unknown method %s; known here: the driver's (cat %s) and those of the heaps (ls /dev/dma_heap): heap_system, heap_cma",
 			     *only, parameter);
 	}
 	return nr;

@@ -22,18 +22,19 @@ static const char usage[] =
 	"\n"
 	"Commands:\n"
 	"  info          print what the device can do\n"
-	"  alloc BYTES   allocate a buffer, map it, look whether it is zeroed and whether\n"
-	"                the device sees what is written to it, and print where it is\n"
+	"  alloc BYTES   allocate a buffer, map it, check that it is zeroed and that the\n"
+	"                device sees the data written to it, and print its addresses\n"
 	"  demo [BYTES]  have the device copy one buffer to another and verify it\n"
 	"                through the second one's mapping (default 4194304)\n"
 	"  copy FILE     have the device copy FILE from one buffer to another, and\n"
 	"                write what the second one's mapping shows to standard output\n"
-	"  table DISK    print how a buffer of 64 MiB is mapped, the ms that it takes to\n"
-	"                map, touch and unmap it, the KiB of its page tables, whether it\n"
-	"                can be written to DISK, whose contents are lost, with O_DIRECT,\n"
-	"                and whether a mapping is intact after the buffer was freed\n"
-	"  bench [WAY]... measure what buffers cost in each WAY of the driver's parameter\n"
-	"                mmap=, or of the dma-buf heaps, heap_system and heap_cma\n"
+	"  table DISK    print the mapping mode, and for a buffer of 64 MiB: the ms to map,\n"
+	"                touch and unmap it, the KiB of its page tables, whether O_DIRECT\n"
+	"                can write it to DISK, whose contents are lost, and whether a\n"
+	"                mapping is intact after the buffer was freed\n"
+	"  bench [METHOD]... measure the cost of buffers by each METHOD: a strategy of the\n"
+	"                driver's parameter mmap=, or heap_system or heap_cma, the heaps\n"
+	"                of dma-buf (default: all)\n"
 	"\n"
 	"Options:\n"
 	"  -d DEVICE     all but bench: use DEVICE (default /dev/dmademo0)\n"
@@ -106,7 +107,7 @@ static struct buffer get_buffer(unsigned long long bytes, bool print)
 	if (buf.map == MAP_FAILED)
 		err(1, "cannot map a buffer");
 	if (print)
-		printf("buffer %u: size %llu bytes, bus address 0x%llx, mapped at %p, mode %s\n",
+		printf("buffer %u: size %llu bytes, DMA address 0x%llx, mapped at %p, mode %s\n",
 		       buf.alloc.handle, buf.alloc.bytes, buf.alloc.bus_addr,
 		       (void *)buf.map, modes[info.mmap_mode]);
 	return buf;
@@ -114,7 +115,7 @@ static struct buffer get_buffer(unsigned long long bytes, bool print)
 
 static void hand_over(const struct buffer *buf, uint32_t to)
 {
-	must(demo_sync(fd, buf->alloc.handle, to, 0, buf->alloc.bytes), "hand over a buffer");
+	must(demo_sync(fd, buf->alloc.handle, to, 0, buf->alloc.bytes), "sync a buffer");
 }
 
 static void device_copy(const struct buffer *dst, const struct buffer *src, size_t length)

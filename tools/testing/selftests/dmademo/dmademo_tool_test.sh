@@ -191,7 +191,7 @@ too_much_in_all() {
 	fi
 }
 
-unknown_way_to_bench() { refuses 1 'there is no way nosuch' "$tool" bench nosuch; }
+unknown_way_to_bench() { refuses 1 'unknown method nosuch' "$tool" bench nosuch; }
 
 # It can be opened, but there is nothing at its start.
 unreadable_file() {
