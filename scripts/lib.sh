@@ -142,9 +142,6 @@ need() {
 			[[ -e /usr/aarch64-linux-gnu/lib/libc.a ]] || pkgs+=(libc6-dev-arm64-cross)
 			have dtc || pkgs+=(device-tree-compiler)
 			;;
-		v4l)
-			have v4l2-compliance || pkgs+=(v4l-utils)
-			;;
 		plot)
 			have gnuplot || pkgs+=(gnuplot-nox)
 			;;
