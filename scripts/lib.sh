@@ -78,6 +78,12 @@ progress() {
 
 # --- packages -------------------------------------------------------------
 
+# need_x86_64_host: only there the compilers have the names that are used here.
+need_x86_64_host() {
+	[[ $(uname -m) == x86_64 ]] ||
+		die "this builds kernels on x86_64 only, and the machine is $(uname -m); scripts/series apply works here, too"
+}
+
 # The newest in the distribution; the kernel wants 17 or later.
 CLANG_VERSION=19
 
@@ -231,6 +237,7 @@ kernel_git() { git -C "$LINUX" "$@"; }
 
 base_from_tree() {
 	[[ -n ${KERNEL_SRC:-} ]] || { BASE_TRIED+=("KERNEL_SRC: not set"); return 1; }
+	[[ -e $KERNEL_SRC ]] || die "KERNEL_SRC=$KERNEL_SRC does not exist"
 	[[ -f $KERNEL_SRC/Kbuild && -f $KERNEL_SRC/Makefile ]] ||
 		die "KERNEL_SRC=$KERNEL_SRC is no kernel source tree"
 	step "copying the kernel from $KERNEL_SRC"
@@ -250,14 +257,21 @@ base_from_tree() {
 }
 
 base_from_kernel_org() {
-	local file=$BUILD/download/${BASE_TARBALL##*/}
+	local file=$BUILD/download/${BASE_TARBALL##*/} sums=$BUILD/download/sha256sums.asc
 	if [[ ! -e $file ]]; then
 		have curl || { BASE_TRIED+=("$BASE_TARBALL: curl is not installed"); return 1; }
 		mkdir -p "$BUILD/download"
-		if ! curl -fsSL --connect-timeout 5 --max-time 1800 -o "$file.part" \
-			"$BASE_TARBALL" 2>"$LOGS/download.log"; then
+		if ! { curl -fsSL --connect-timeout 5 --max-time 60 -o "$sums" \
+			"${BASE_TARBALL%/*}/sha256sums.asc" &&
+			curl -fsSL --connect-timeout 5 --max-time 1800 -o "$file.part" \
+				"$BASE_TARBALL"; } 2>"$LOGS/download.log"; then
 			rm -f "$file.part"
 			BASE_TRIED+=("$BASE_TARBALL: $(tail -n 1 "$LOGS/download.log")")
+			return 1
+		fi
+		if ! grep -qxF "$(sha256sum "$file.part" | cut -d ' ' -f 1)  ${file##*/}" "$sums"; then
+			rm -f "$file.part"
+			BASE_TRIED+=("$BASE_TARBALL: the checksum is not the one in sha256sums.asc beside it")
 			return 1
 		fi
 		mv "$file.part" "$file"
@@ -385,6 +399,17 @@ series_id() { cat "$SERIES_DIR"/0*.patch 2>/dev/null | sha256sum | cut -d ' ' -f
 # description or id.
 recorded() { kernel_git config --get "series.$1" || true; }
 
+# finish_interrupted_apply: what was killed while it applied the series has left no work
+# of anybody.  The branch had not moved yet.
+finish_interrupted_apply() {
+	[[ -n $(recorded applying) ]] || return 0
+	say "    note: applying the series to $LINUX was interrupted; starting over"
+	rm -f "$LINUX/.git/index.lock"
+	kernel_git am --abort >/dev/null 2>&1 || true
+	kernel_git checkout -q -f "$(kernel_git rev-parse -q --verify --abbrev-ref series || echo base)"
+	kernel_git config --unset series.applying
+}
+
 # on_series: true if the branch "series" is what is checked out in $LINUX.
 on_series() {
 	[[ $(kernel_git symbolic-ref -q HEAD || true) == refs/heads/series &&
@@ -409,6 +434,7 @@ git_am() {
 # that somebody is working on it there.
 get_series() {
 	get_base
+	finish_interrupted_apply
 	if kernel_git rev-parse -q --verify series >/dev/null; then
 		if ! on_series || [[ $(kernel_git rev-parse series) != $(recorded head) ||
 			-n $(kernel_git status --porcelain) ]]; then

@@ -91,7 +91,7 @@ get_guest() {
 	local -a configs targets options=()
 	use_guest "$@"
 	name="$GUEST_VARIANT for $GUEST_ARCH"
-	[[ $(uname -m) == x86_64 ]] || die "the guest can be built on x86_64 only, this is $(uname -m)"
+	need_x86_64_host
 	need kernel guest "$GUEST_ARCH"
 	[[ $GUEST_ARCH == x86_64 ]] || get_busybox "$GUEST_ARCH"
 	[[ $GUEST_ARCH != arm64 ]] || need arm64_user

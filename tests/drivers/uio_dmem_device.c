@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A device for the driver uio_dmem_genirq, which wants platform data: two regions
+ * A device for the driver uio_dmem_genirq, which wants platform data: three regions
  * for DMA, and no interrupt.
  */
 #include <linux/dma-mapping.h>
@@ -10,7 +10,7 @@
 #include <linux/sizes.h>
 #include <linux/uio_driver.h>
 
-static unsigned int sizes[] = { SZ_64K, SZ_2M + SZ_64K };
+static unsigned int sizes[] = { SZ_64K, SZ_2M + SZ_64K, SZ_16M };
 
 static struct uio_dmem_genirq_pdata pdata = {
 	.uioinfo = {
