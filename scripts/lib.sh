@@ -385,6 +385,15 @@ Point KERNEL_SRC to a source tree of $BASE_TAG and run this again."
 # base_version: the kernel that $LINUX has, such as 7.3.4.
 base_version() { kernel_git log -1 --format=%s base | sed 's/^Linux //'; }
 
+# checkpatch PATCH
+checkpatch() {
+	# For its SPDX check Debian's python3 has the modules, where another one
+	# that is first in PATH may not.
+	# The base has no history in which what a patch fixes could be.
+	PATH=/usr/bin:$PATH "$LINUX/scripts/checkpatch.pl" --root="$LINUX" --strict -q \
+		--ignore UNKNOWN_COMMIT_ID "$1"
+}
+
 series_patches() {
 	local patch
 	for patch in "$SERIES_DIR"/0*.patch; do
