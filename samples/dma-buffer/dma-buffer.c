@@ -8,6 +8,7 @@
 #include <linux/dma-custom-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/miscdevice.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
 #include <linux/sizes.h>
@@ -33,14 +34,28 @@ static void *cpu_addr;
 static dma_addr_t dma_addr;
 
 /* The mapping holds references on the memory, so munmap() needs no handler. */
-static int dma_buffer_mmap(struct file *file, struct vm_area_struct *vma)
+static int dma_buffer_mapped(unsigned long start, unsigned long end,
+			     pgoff_t pgoff, const struct file *file,
+			     void **vm_private_data)
 {
-	return dma_mmap_attrs(dma_buffer_dev, vma, cpu_addr, dma_addr, size, 0);
+	return dma_mmap_mapped(dma_buffer_dev, start, end, cpu_addr, dma_addr,
+			       size, 0);
+}
+
+static const struct vm_operations_struct dma_buffer_vm_ops = {
+	.mapped	= dma_buffer_mapped,
+};
+
+/* A driver that has ->mmap calls dma_mmap_attrs() there instead of these two. */
+static int dma_buffer_mmap_prepare(struct vm_area_desc *desc)
+{
+	desc->vm_ops = &dma_buffer_vm_ops;
+	return dma_mmap_prepare(desc);
 }
 
 static const struct file_operations dma_buffer_fops = {
 	.owner			= THIS_MODULE,
-	.mmap			= dma_buffer_mmap,
+	.mmap_prepare		= dma_buffer_mmap_prepare,
 	/* Chooses an address that is aligned for huge page table entries. */
 	.get_unmapped_area	= dma_custom_get_unmapped_area,
 };

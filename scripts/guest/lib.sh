@@ -52,8 +52,8 @@ use_guest() {
 	esac
 	GUEST_BUSYBOX=/bin/busybox
 	[[ $GUEST_ARCH == x86_64 ]] || GUEST_BUSYBOX=$BUILD/busybox-$GUEST_ARCH/bin/busybox
-	GUEST_PROGRAMS=("$GUEST/kselftest/dmademo/"{dmademo,dmademo_{test,map_test,pin_test,transfer_test,dmabuf_test,args_test,unbind_test,attack_test,fail_test}}
-		"$GUEST/kselftest/"{pfnmap,dma-buffer-user} "$LINUX/tools/testing/selftests/dmademo/dmademo_tool_test.sh")
+	GUEST_PROGRAMS=("$GUEST/kselftest/dmademo/"{dmademo,dmademo_{test,map_test,pin_test,transfer_test,dmabuf_test,args_test,unbind_test,attack_test,fail_test,fuzz_test,race_test,isolation_test}}
+		"$GUEST/kselftest/"{pfnmap,gup_test,dma_map_benchmark,dma-buffer-user} "$LINUX/tools/testing/selftests/dmademo/dmademo_tool_test.sh")
 }
 GUEST_OPTIONS=()
 QEMU_DEVICES=()
@@ -140,13 +140,17 @@ get_guest() {
 	exec {lock}>&-
 }
 
-# build_others: the sample's program, and mm's selftest pfnmap, without all the other
-# ones and what they need.
+# build_others: the sample's program, and the kernel's own test programs that run on
+# a demo device, without all the other ones of mm and what they need.
 build_others() {
 	local tests=$LINUX/tools/testing/selftests
 	local -a cc=("$(cross_compile "$GUEST_ARCH")gcc" -static -O2 -isystem "$GUEST/usr/include")
 	"${cc[@]}" -D_GNU_SOURCE= -I "$tests" -o "$GUEST/kselftest/pfnmap" \
 		"$tests/mm/"{pfnmap,vm_util}.c &&
+		"${cc[@]}" -pthread -D_GNU_SOURCE= -I "$tests" -I "$LINUX" -o "$GUEST/kselftest/gup_test" \
+			"$tests/mm/"{gup_test,vm_util,hugepage_settings}.c &&
+		"${cc[@]}" -o "$GUEST/kselftest/dma_map_benchmark" \
+			"$LINUX/tools/dma/dma_map_benchmark.c" &&
 		"${cc[@]}" -Wall -Wextra -o "$GUEST/kselftest/dma-buffer-user" \
 			"$LINUX/samples/dma-buffer/dma-buffer-user.c"
 }

@@ -8,6 +8,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/vmalloc.h>
+#include <linux/xarray.h>
 
 #include "dmademo.h"
 
@@ -176,10 +177,9 @@ static int buffer_hold_pages(struct dmademo_buffer *buf)
 	return 0;
 }
 
-void dmademo_vm_open(struct vm_area_struct *vma)
+/* For each mapping. */
+static void buffer_ref(struct dmademo_buffer *buf)
 {
-	struct dmademo_buffer *buf = vma->vm_private_data;
-
 	refcount_inc(&buf->ref);
 	if (buf->loose) {
 		refcount_inc(&buf->live);
@@ -187,10 +187,21 @@ void dmademo_vm_open(struct vm_area_struct *vma)
 	}
 }
 
+void dmademo_vm_open(struct vm_area_struct *vma)
+{
+	struct dmademo_buffer *buf = vma->vm_private_data;
+
+	if (!xa_is_value(buf))
+		buffer_ref(buf);
+}
+
 void dmademo_vm_close(struct vm_area_struct *vma)
 {
 	struct dmademo_buffer *buf = vma->vm_private_data;
 
+	/* ->mapped has failed, so this is still the number of the buffer. */
+	if (xa_is_value(buf))
+		return;
 	if (buf->loose) {
 		atomic_dec(&buf->loose_maps);
 		dmademo_buffer_put(buf);
@@ -203,14 +214,40 @@ static const struct vm_operations_struct buffer_vm_ops = {
 	.close	= dmademo_vm_close,
 };
 
+/* Entries of the other modes hold the memory themselves. */
+static int buffer_hold_for_mapping(struct dmademo_buffer *buf)
+{
+	return buf->dd->mode == DMA_CUSTOM_MMAP_PFN && !buf->loose ? buffer_hold_pages(buf) : 0;
+}
+
 /*
- * Maps a live buffer, or a part of it: @vma counts from its start.  The mapping counts
- * as the device's bytes until it has gone.
+ * Maps a live buffer, or a part of it: the new VMA counts from its start.  The mapping
+ * counts as the device's bytes until it has gone.
  */
+int dmademo_buffer_mapped(struct dmademo_buffer *buf, unsigned long start, unsigned long end)
+{
+	struct device *dev = buf->dd->dev;
+	int ret = buffer_hold_for_mapping(buf);
+
+	if (ret)
+		return ret;
+	if (buf->flags & DMADEMO_ALLOC_CACHED)
+		ret = dma_mmap_pages_mapped(dev, start, end, buf->size,
+					    virt_to_page(buf->cpu_addr));
+	else
+		ret = dma_mmap_mapped(dev, start, end, buf->cpu_addr, buf->dma_addr, buf->size,
+				      buf->attrs);
+	/* After an error ->close has no buffer to put. */
+	if (!ret)
+		buffer_ref(buf);
+	return ret;
+}
+
+/* The same where there is ->mmap: of dma-bufs, and to compare. */
 int dmademo_buffer_mmap(struct dmademo_buffer *buf, struct vm_area_struct *vma)
 {
 	struct dmademo *dd = buf->dd;
-	int ret = 0;
+	int ret;
 
 	/* What is written to a copy nobody sees: neither now nor after mprotect(). */
 	if (!(vma->vm_flags & VM_SHARED)) {
@@ -218,8 +255,7 @@ int dmademo_buffer_mmap(struct dmademo_buffer *buf, struct vm_area_struct *vma)
 			return -EINVAL;
 		vm_flags_clear(vma, VM_MAYWRITE);
 	}
-	if (dd->mode == DMA_CUSTOM_MMAP_PFN && !buf->loose)
-		ret = buffer_hold_pages(buf);
+	ret = buffer_hold_for_mapping(buf);
 	if (ret)
 		return ret;
 	vma->vm_private_data = buf;
@@ -233,7 +269,7 @@ int dmademo_buffer_mmap(struct dmademo_buffer *buf, struct vm_area_struct *vma)
 				     buf->attrs);
 	/* Else there are no calls of vm_ops. */
 	if (!ret)
-		dmademo_vm_open(vma);
+		buffer_ref(buf);
 	return ret;
 }
 

@@ -150,6 +150,7 @@ void dmademo_buffer_put(struct dmademo_buffer *buf);
 void dmademo_buffer_revoke(struct dmademo_buffer *buf);
 void dmademo_buffer_sync(struct dmademo_buffer *buf, size_t offset, size_t length,
 			 enum dma_data_direction dir, bool for_cpu);
+int dmademo_buffer_mapped(struct dmademo_buffer *buf, unsigned long start, unsigned long end);
 int dmademo_buffer_mmap(struct dmademo_buffer *buf, struct vm_area_struct *vma);
 void dmademo_vm_open(struct vm_area_struct *vma);
 void dmademo_vm_close(struct vm_area_struct *vma);
@@ -158,6 +159,7 @@ struct dma_buf *dmademo_buffer_export(struct dmademo_buffer *buf);
 /* --- file.c --- */
 
 extern const struct file_operations dmademo_fops;
+extern const struct file_operations dmademo_way_fops; /* for a way that maps */
 
 int dmademo_run_check(const struct dmademo_run *arg);
 

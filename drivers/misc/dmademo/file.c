@@ -379,7 +379,47 @@ static long dmademo_ioctl(struct file *file, unsigned int cmd, unsigned long uar
 	return ret;
 }
 
+/* The buffer whose number ->mmap_prepare has left may have gone in the meantime. */
+static int dmademo_mapped(unsigned long start, unsigned long end, pgoff_t pgoff,
+			  const struct file *file, void **vm_private_data)
+{
+	struct dmademo_file *df = file->private_data;
+	int ret;
+
+	guard(srcu)(&dmademo_srcu);
+	if (READ_ONCE(df->dd->gone))
+		return -ENODEV;
+	struct dmademo_buffer *buf __free(dmademo_buffer) =
+		file_buffer(df, xa_to_value(*vm_private_data));
+	if (!buf)
+		return -ENXIO;
+	ret = dmademo_buffer_mapped(buf, start, end);
+	if (!ret)
+		*vm_private_data = buf;
+	return ret;
+}
+
+static const struct vm_operations_struct dmademo_vm_ops = {
+	.open	= dmademo_vm_open,
+	.close	= dmademo_vm_close,
+	.mapped	= dmademo_mapped,
+};
+
 /* Maps one buffer, or a part of it, from its own range of offsets. */
+static int dmademo_mmap_prepare(struct vm_area_desc *desc)
+{
+	unsigned long handle = desc->pgoff >> DMADEMO_PGOFF_SHIFT;
+
+	if (handle > DMADEMO_MAX_BUFFERS)
+		return -ENXIO;
+	/* The DMA API counts from the start of the buffer. */
+	desc->pgoff -= handle << DMADEMO_PGOFF_SHIFT;
+	desc->private_data = xa_mk_value(handle);
+	desc->vm_ops = &dmademo_vm_ops;
+	return dma_mmap_prepare(desc);
+}
+
+/* The same for a way that maps, as those have it in common that they take a VMA. */
 static int dmademo_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	unsigned long handle = vma->vm_pgoff >> DMADEMO_PGOFF_SHIFT;
@@ -392,7 +432,6 @@ static int dmademo_mmap(struct file *file, struct vm_area_struct *vma)
 		handle <= DMADEMO_MAX_BUFFERS ? file_buffer(df, handle) : NULL;
 	if (!buf)
 		return -ENXIO;
-	/* dma_mmap_attrs() counts from the start of the buffer. */
 	vma->vm_pgoff -= handle << DMADEMO_PGOFF_SHIFT;
 	return dmademo_buffer_mmap(buf, vma);
 }
@@ -432,8 +471,19 @@ const struct file_operations dmademo_fops = {
 	.release		= dmademo_release,
 	.unlocked_ioctl		= dmademo_ioctl,
 	.compat_ioctl		= compat_ptr_ioctl,
-	.mmap			= dmademo_mmap,
+	.mmap_prepare		= dmademo_mmap_prepare,
 	/* The offset of each buffer is a multiple of what it should suit. */
+	.get_unmapped_area	= dma_custom_get_unmapped_area,
+	.fop_flags		= FOP_UNSIGNED_OFFSET,
+};
+
+const struct file_operations dmademo_way_fops = {
+	.owner			= THIS_MODULE,
+	.open			= dmademo_open,
+	.release		= dmademo_release,
+	.unlocked_ioctl		= dmademo_ioctl,
+	.compat_ioctl		= compat_ptr_ioctl,
+	.mmap			= dmademo_mmap,
 	.get_unmapped_area	= dma_custom_get_unmapped_area,
 	.fop_flags		= FOP_UNSIGNED_OFFSET,
 };

@@ -166,7 +166,7 @@ static int dmademo_probe(struct platform_device *pdev)
 
 	dd->misc.minor = MISC_DYNAMIC_MINOR;
 	dd->misc.name = devm_kasprintf(dev, GFP_KERNEL, "dmademo%d", dd->nr);
-	dd->misc.fops = &dmademo_fops;
+	dd->misc.fops = dd->way && dd->way->mmap ? &dmademo_way_fops : &dmademo_fops;
 	dd->misc.parent = dev;
 	dd->misc.mode = 0600;
 	ret = dd->misc.name ? misc_register(&dd->misc) : -ENOMEM;

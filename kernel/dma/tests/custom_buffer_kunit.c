@@ -4,11 +4,9 @@
  */
 #include <kunit/device.h>
 #include <linux/cma.h>
-#include <linux/completion.h>
 #include <linux/cpumask.h>
 #include <linux/dma-direct.h>
 #include <linux/highmem.h>
-#include <linux/kthread.h>
 #include <linux/memblock.h> /* for max_pfn */
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
@@ -1090,55 +1088,6 @@ static void sgtable_of_a_part(struct kunit *test)
 					4 * PAGE_SIZE));
 }
 
-struct racer {
-	struct device		*dev;
-	dma_addr_t		dma_addr;
-	bool			stop;
-	struct completion	done;
-};
-
-static int racer(void *data)
-{
-	struct racer *racer = data;
-	dma_addr_t dma_addr;
-	void *cpu_addr;
-
-	while (!READ_ONCE(racer->stop)) {
-		cpu_addr = dma_alloc_attrs(racer->dev, PAGE_SIZE, &dma_addr,
-					   GFP_KERNEL, 0);
-		if (!cpu_addr)
-			break;
-		WRITE_ONCE(racer->dma_addr, dma_addr);
-		cond_resched();
-		dma_free_attrs(racer->dev, PAGE_SIZE, cpu_addr, dma_addr, 0);
-	}
-	kthread_complete_and_exit(&racer->done, 0);
-}
-
-/* What is looked up may be freed meanwhile: KASAN would see that it was used. */
-static void sgtable_races_with_free(struct kunit *test)
-{
-	struct racer r = { .dev = device(test) };
-	struct task_struct *task;
-	struct sg_table sgt;
-	int i, wrong = 0;
-
-	init_completion(&r.done);
-	task = kthread_run(racer, &r, "dma_custom_kunit");
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, task);
-	for (i = 0; i < 10000; i++) {
-		if (dma_get_sgtable(r.dev, &sgt, NULL, READ_ONCE(r.dma_addr),
-				    PAGE_SIZE))
-			wrong++;
-		else
-			sg_free_table(&sgt);
-		cond_resched();
-	}
-	WRITE_ONCE(r.stop, true);
-	wait_for_completion(&r.done);
-	KUNIT_EXPECT_EQ(test, 0, wrong);
-}
-
 struct pages_case {
 	const char *name;
 	size_t size;
@@ -1513,7 +1462,6 @@ static struct kunit_case custom_buffer_cases[] = {
 	KUNIT_CASE(sgtable_of_several_entries),
 	KUNIT_CASE(sgtable_past_the_end),
 	KUNIT_CASE(sgtable_of_a_part),
-	KUNIT_CASE(sgtable_races_with_free),
 	KUNIT_CASE_PARAM(pages_of_any_size, pages_gen_params),
 	KUNIT_CASE(pages_of_size_0),
 	KUNIT_CASE(pages_freed_wrongly),

@@ -6,17 +6,12 @@
  */
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
-#include <grp.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "kselftest_harness.h"
 #include "dmademo_test.h"
-
-#define NOBODY 65534
 
 FIXTURE(attack) {
 	int fd;
@@ -38,16 +33,6 @@ FIXTURE_SETUP(attack)
 FIXTURE_TEARDOWN(attack)
 {
 	close(self->fd);
-}
-
-/* Who is not root is nobody already.  0 or -1. */
-static int become_nobody(void)
-{
-	if (!geteuid() && (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
-			   setresuid(NOBODY, NOBODY, NOBODY)))
-		return -1;
-	/* So that it can be traced still. */
-	return prctl(PR_SET_DUMPABLE, 1);
 }
 
 /* A buffer as large as there is memory for, to be exported. */
@@ -167,9 +152,6 @@ TEST_F(attack, mapped_buffers_count)
 
 enum way { STOP, TRACE, FREEZE };
 
-#define TOP "/sys/fs/cgroup"
-#define CGROUP "dmademo-attack/"
-
 static int stop(enum way way, pid_t pid)
 {
 	char text[16];
@@ -234,22 +216,12 @@ TEST_F(attack, stopped_and_traced)
 /* By root, as who manages containers does. */
 TEST_F(attack, frozen)
 {
-	int mounted, ret;
-
 	if (geteuid())
 		SKIP(return, "needs root");
-	mounted = !mount("none", TOP, "cgroup2", 0, NULL);
-	ret = chdir(TOP);
-	mkdir(CGROUP, 0755);
-	/* From here on it is the working directory, and goes with that. */
-	if (mounted)
-		EXPECT_EQ(0, umount2(TOP, MNT_DETACH));
-	if (ret || access(CGROUP "cgroup.freeze", F_OK))
+	if (make_cgroup() || access(CGROUP "cgroup.freeze", F_OK))
 		SKIP(return, "needs cgroup2");
 	stop_and_go_on(_metadata, self->fd, FREEZE);
-	/* What has ended may take a moment to go. */
-	while (rmdir(CGROUP) && errno == EBUSY)
-		sched_yield();
+	remove_cgroup();
 	EXPECT_NE(0, access(CGROUP, F_OK));
 }
 

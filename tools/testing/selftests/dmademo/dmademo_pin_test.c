@@ -15,7 +15,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <linux/errqueue.h>
+#include <linux/futex.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 
 #include <io_uring/mini_liburing.h>
@@ -333,6 +335,19 @@ TEST_F(pin, io_uring_registered)
 		EXPECT_TRUE(is_right(self, self->copy));
 	}
 	io_uring_queue_exit(&ring);
+}
+
+/*
+ * What other processes find it by is the file that the memory belongs to, and it belongs
+ * to none.  A futex of one process needs no page.
+ */
+TEST_F(pin, futex)
+{
+	uint32_t *word = (uint32_t *)self->p;
+
+	EXPECT_EQ(-1, syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0));
+	EXPECT_EQ(EFAULT, errno);
+	EXPECT_EQ(0, syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0));
 }
 
 TEST_HARNESS_MAIN

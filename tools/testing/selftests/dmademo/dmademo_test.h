@@ -5,10 +5,14 @@
 #ifndef DMADEMO_TEST_H
 #define DMADEMO_TEST_H
 
+#include <grp.h>
 #include <linux/dma-buf.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "dmademo_user.h"
@@ -114,6 +118,38 @@ static inline int access_signal(unsigned char *p, int write)
 #define read_signal(p) access_signal(p, 0)
 #define write_signal(p) access_signal(p, 1)
 
+/* The same without a process, once catch_signals() was called. */
+static __thread sigjmp_buf *landing;
+
+static inline void on_signal(int sig)
+{
+	if (landing)
+		siglongjmp(*landing, sig);
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+static inline void catch_signals(void)
+{
+	const struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_NODEFER };
+
+	sigaction(SIGSEGV, &action, NULL);
+	sigaction(SIGBUS, &action, NULL);
+}
+
+static inline int copy_signal(void *to, const void *from, size_t length)
+{
+	sigjmp_buf here;
+	int sig = sigsetjmp(here, 0);
+
+	if (!sig) {
+		__atomic_store_n(&landing, &here, __ATOMIC_SEQ_CST);
+		memcpy(to, from, length);
+	}
+	__atomic_store_n(&landing, NULL, __ATOMIC_SEQ_CST);
+	return sig;
+}
+
 /* 0 or a negative errno. */
 static inline int write_file(const char *path, const char *text)
 {
@@ -211,6 +247,57 @@ static inline int bind_driver(void)
 		usleep(1000);
 	}
 	return ret ?: -ETIMEDOUT;
+}
+
+/* Buffers in the device's list, -1 if it cannot be read. */
+static inline int listed_buffers(void)
+{
+	char path[128];
+	int nr = -1, c;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/dma_custom/platform:%s/buffers", NAME);
+	f = fopen(path, "r");
+	while (f && (c = getc(f)) != EOF)
+		nr += c == '\n';
+	if (f)
+		fclose(f);
+	return nr;
+}
+
+#define NOBODY 65534
+
+/* Who is not root is nobody already.  0 or -1. */
+static inline int become_nobody(void)
+{
+	if (!geteuid() && (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
+			   setresuid(NOBODY, NOBODY, NOBODY)))
+		return -1;
+	/* So that it can be traced still. */
+	return prctl(PR_SET_DUMPABLE, 1);
+}
+
+#define CGROUP "dmademo-test/"
+
+/* A cgroup, in the working directory from here on; what is mounted for it goes with that. */
+static inline int make_cgroup(void)
+{
+	static const char top[] = "/sys/fs/cgroup";
+	const int mounted = !mount("none", top, "cgroup2", 0, NULL);
+	int ret = chdir(top);
+
+	if (!ret && mkdir(CGROUP, 0755) && errno != EEXIST)
+		ret = -1;
+	if (mounted)
+		umount2(top, MNT_DETACH);
+	return ret;
+}
+
+/* Processes that have ended may take a moment to go. */
+static inline void remove_cgroup(void)
+{
+	while (rmdir(CGROUP) && errno == EBUSY)
+		usleep(1000);
 }
 
 #endif /* DMADEMO_TEST_H */
