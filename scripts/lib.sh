@@ -43,7 +43,7 @@ print_help() { sed -n '3,/^$/{/^#/!d;s/^# \{0,1\}//;p}' "$0"; }
 # works there.
 enter_build() {
 	[[ $TOP != *[[:space:]:]* ]] ||
-		die "a kernel cannot be built below $TOP: its name has a space or a colon"
+		die "the path $TOP contains a space or a colon, which the kernel build does not support"
 	mkdir -p "$LOGS" 2>/dev/null || true
 	[[ -w $BUILD && -w $LOGS ]] ||
 		die "cannot write to $BUILD; run this as root, or remove that directory first"
@@ -224,7 +224,7 @@ select_base() {
 		BASE_PACKAGE=linux-source-7.3
 		BASE_SUITES=(trixie-backports sid experimental)
 		;;
-	*) die "there is no base $BASE; known: v7.3" ;;
+	*) die "unknown base $BASE; known: v7.3" ;;
 	esac
 	LINUX=$BUILD/linux-$BASE
 	SERIES_DIR=$PATCHES/$BASE
@@ -239,7 +239,7 @@ base_from_tree() {
 	[[ -n ${KERNEL_SRC:-} ]] || { BASE_TRIED+=("KERNEL_SRC: not set"); return 1; }
 	[[ -e $KERNEL_SRC ]] || die "KERNEL_SRC=$KERNEL_SRC does not exist"
 	[[ -f $KERNEL_SRC/Kbuild && -f $KERNEL_SRC/Makefile ]] ||
-		die "KERNEL_SRC=$KERNEL_SRC is no kernel source tree"
+		die "KERNEL_SRC=$KERNEL_SRC is not a kernel source tree"
 	step "copying the kernel from $KERNEL_SRC"
 	if [[ $(git -C "$KERNEL_SRC" rev-parse --show-toplevel 2>/dev/null) == "$(realpath "$KERNEL_SRC")" ]] &&
 		git -C "$KERNEL_SRC" rev-parse -q --verify HEAD >/dev/null; then
@@ -366,7 +366,7 @@ Point KERNEL_SRC to a source tree of $BASE_TAG and run this again."
 	fi
 	version=$(make -s -C "$tmp" kernelversion) || version=''
 	[[ -n $version && -f $tmp/MAINTAINERS ]] ||
-		die "what came from $BASE_ORIGIN is no kernel source"
+		die "$BASE_ORIGIN does not contain a kernel source tree"
 	say "    got $version from $BASE_ORIGIN"
 	[[ $version == "$BASE_TAG" ]] ||
 		say "    note: the series is made for $BASE_TAG; scripts/series check tells whether it does for $version"
@@ -530,7 +530,7 @@ check_config() {
 	local line
 	while read -r line; do
 		grep -qxF "$line" "$2" ||
-			die "$1 wants $line, but the kernel's configuration has no such thing"
+			die "$1 requests $line, but .config does not contain it: something that it depends on is missing"
 	done < <(grep '^CONFIG_' "$1")
 }
 

@@ -157,7 +157,7 @@ run_stages() {
 
 report_stages() {
 	local times=$LOGS/times.csv passed failed
-	compgen -G "$LOGS/stage-*.csv" >/dev/null || die "there is no stage with \"$1\" in its name"
+	compgen -G "$LOGS/stage-*.csv" >/dev/null || die "no stage has \"$1\" in its name"
 	{
 		say 'seconds,cpu_seconds,passed,failed,stage'
 		cat "$LOGS"/stage-*.csv | sort -t , -k 1,1nr

@@ -7,11 +7,13 @@
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/fs.h>
+#include <linux/ioctl.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/of_reserved_mem.h>
 #include <linux/pci.h>
 #include <linux/sizes.h>
+#include <linux/uaccess.h>
 
 struct foo {
 	struct device	*dev;
@@ -44,14 +46,12 @@ static int foo_init_buffer(struct foo *foo, struct pci_dev *pdev)
 	return foo->cpu_addr ? 0 : -ENOMEM;
 }
 
-/* Called by the probe function of a device with a memory-region. */
-static int foo_init_memory(struct foo *foo)
+/* Called by the probe function of a device with a memory-region, before attaching. */
+static int foo_init_memory(struct device *dev)
 {
-	int ret = devm_of_reserved_mem_device_init(foo->dev);
+	int ret = devm_of_reserved_mem_device_init(dev);
 
-	if (ret && ret != -ENODEV)	/* -ENODEV: no memory-region */
-		return ret;
-	return devm_dma_custom_attach(foo->dev, NULL);
+	return ret == -ENODEV ? 0 : ret;	/* -ENODEV: no memory-region */
 }
 
 /* The handler of mmap(), which accepts refcounted mappings only. */
@@ -80,18 +80,22 @@ static void foo_remove(struct pci_dev *pdev)
 	guard(mutex)(&foo->lock);
 	dma_free_attrs(foo->dev, foo->size, foo->cpu_addr, foo->dma_addr, 0);
 	foo->cpu_addr = NULL;
+	/* A cached buffer: dma_free_pages() and foo->page = NULL, likewise. */
 }
 
 /* A cached buffer that the device writes and the CPU reads. */
 static int foo_alloc_cached(struct foo *foo)
 {
 	foo->page = dma_alloc_pages(foo->dev, foo->size, &foo->dma_addr,
-				    DMA_FROM_DEVICE, GFP_KERNEL);
+				    DMA_BIDIRECTIONAL, GFP_KERNEL);
 	if (!foo->page)
 		return -ENOMEM;
-	/* Write the zeros from the CPU caches to memory. */
+	/*
+	 * Write the zeros from the CPU caches to memory.  DMA_FROM_DEVICE would
+	 * discard them on some architectures.
+	 */
 	dma_sync_single_for_device(foo->dev, foo->dma_addr, foo->size,
-				   DMA_FROM_DEVICE);
+				   DMA_BIDIRECTIONAL);
 	return 0;
 }
 
@@ -99,20 +103,42 @@ static int foo_mmap_cached(struct file *file, struct vm_area_struct *vma)
 {
 	struct foo *foo = file->private_data;
 
+	guard(mutex)(&foo->lock);
+	if (!foo->page)
+		return -ENODEV;
 	return dma_mmap_pages(foo->dev, vma, foo->size, foo->page);
 }
 
-/* The ioctl: for the CPU before a program reads, for the device before a transfer. */
-static int foo_sync(struct foo *foo, size_t offset, size_t length, bool for_cpu)
+struct foo_sync {
+	__u64 offset, length;	/* in bytes */
+	__u64 for_cpu;		/* 1, or 0 for the device */
+};
+
+#define FOO_IOC_SYNC _IOW('f', 0x10, struct foo_sync)
+
+/* Sync for the CPU before a program reads, for the device before a transfer. */
+static long foo_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	if (offset > foo->size || length > foo->size - offset)
+	struct foo *foo = file->private_data;
+	struct foo_sync s;
+
+	if (cmd != FOO_IOC_SYNC)
+		return -ENOTTY;
+	if (copy_from_user(&s, (void __user *)arg, sizeof(s)))
+		return -EFAULT;
+	if (s.for_cpu > 1)
+		return -EINVAL;
+	guard(mutex)(&foo->lock);
+	if (!foo->page)		/* foo_remove() has freed the buffer */
+		return -ENODEV;
+	if (s.offset > foo->size || s.length > foo->size - s.offset)
 		return -ERANGE;
-	if (for_cpu)
-		dma_sync_single_range_for_cpu(foo->dev, foo->dma_addr, offset,
-					      length, DMA_FROM_DEVICE);
+	if (s.for_cpu)
+		dma_sync_single_range_for_cpu(foo->dev, foo->dma_addr, s.offset,
+					      s.length, DMA_FROM_DEVICE);
 	else
-		dma_sync_single_range_for_device(foo->dev, foo->dma_addr, offset,
-						 length, DMA_FROM_DEVICE);
+		dma_sync_single_range_for_device(foo->dev, foo->dma_addr, s.offset,
+						 s.length, DMA_FROM_DEVICE);
 	return 0;
 }
 
